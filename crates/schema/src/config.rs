@@ -1,0 +1,202 @@
+//! The configuration: one struct, unknown fields refused, every field with unit and default.
+//!
+//! Read from `homeostat.toml` by the command line and from JSON by the API; both end here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole of `homeostat.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Holds every attempt back while true. Default: false.
+    pub kill_switch: bool,
+    /// By canonical name: `dev`, `stage`, `prod`, `unknown`, and the user's own.
+    pub environments: BTreeMap<String, Environment>,
+    /// Service rules, first match wins.
+    #[serde(rename = "service")]
+    pub services: Vec<Service>,
+    /// When no attempt may be made.
+    #[serde(rename = "maintenance")]
+    pub windows: Vec<Window>,
+    /// How the policy learns.
+    pub learning: Learning,
+}
+
+/// How careful to be in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Environment {
+    /// Further names senders use for it, compared without regard to case.
+    pub aliases: Vec<String>,
+    /// What may be done. Default: suggest.
+    pub mode: Mode,
+    /// A health score below this is bad; 0 to 100.
+    pub score_min: f64,
+    /// How long to wait: silence beyond it is blind, and a remedy is verified after it; seconds.
+    pub timeout_s: u64,
+    /// Latency above this is a finding; milliseconds. Default: 1000.
+    pub latency_ms_max: f64,
+    /// A share of failed requests above this is a finding; 0 to 1. Default: 0.05.
+    pub error_rate_max: f64,
+    /// No second attempt on a service within this; seconds. Default: 300.
+    pub cooldown_s: u64,
+    /// Attempts allowed per service within `attempts_window_s`. Default: 3.
+    pub attempts_max: u32,
+    /// Seconds. Default: 3600.
+    pub attempts_window_s: u64,
+    /// Show the requests, send none. Default: false.
+    pub dry_run: bool,
+}
+
+/// What may be done by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Look and record.
+    Observe,
+    /// Say what would be done.
+    #[default]
+    Suggest,
+    /// Do it once a person says yes.
+    Approve,
+    /// Do it.
+    Act,
+}
+
+/// One service: what senders call it, and what its remedies work on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Our name for it.
+    pub name: String,
+    /// What senders call it; any one suffices.
+    #[serde(rename = "match", default)]
+    pub matches: Vec<Match>,
+    /// Stricter or looser than the environment's, by environment name.
+    #[serde(default)]
+    pub mode: BTreeMap<String, Mode>,
+    /// Where its code and deployments are.
+    #[serde(default)]
+    pub github: Option<GitHub>,
+    /// Where it runs, by environment name.
+    #[serde(default)]
+    pub kubernetes: BTreeMap<String, Kubernetes>,
+}
+
+/// A sender's name for a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// The source instance; `*` is any.
+    #[serde(default = "any")]
+    pub source: String,
+    /// The sender's name, compared whole and without regard to case.
+    pub name: String,
+}
+
+/// A GitHub repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GitHub {
+    /// `owner/name`.
+    pub repository: String,
+    /// GitHub's names of environments, by ours; ours where absent.
+    #[serde(default)]
+    pub environments: BTreeMap<String, String>,
+}
+
+/// A Kubernetes Deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kubernetes {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub deployment: String,
+}
+
+/// A span in which no attempt is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The environment's name; `*` is any.
+    #[serde(default = "any")]
+    pub env: String,
+    /// The service's name; `*` is any.
+    #[serde(default = "any")]
+    pub service: String,
+    /// RFC 3339, included.
+    pub from: String,
+    /// RFC 3339, excluded.
+    pub until: String,
+    /// Shown in the incident.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Tabular Q-learning, ε-greedy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Learning {
+    /// Step size; above 0, at most 1. Default: 0.2.
+    pub learning_rate: f64,
+    /// Weight of what follows; 0 to below 1. Default: 0.
+    pub discount: f64,
+    /// Share of choices made at random among the allowed; 0 to 1. Default: 0.1.
+    pub exploration: f64,
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let environments =
+            ["dev", "stage", "prod", "unknown"].map(|name| (name.to_owned(), Environment::named(name)));
+        Self {
+            kill_switch: false,
+            environments: BTreeMap::from(environments),
+            services: Vec::new(),
+            windows: Vec::new(),
+            learning: Learning::default(),
+        }
+    }
+}
+
+impl Environment {
+    /// The defaults of the environment with this canonical name; unknown names get `prod`'s.
+    pub fn named(name: &str) -> Self {
+        let (score_min, timeout_s) = match name {
+            "dev" => (30.0, 30),
+            "stage" => (40.0, 45),
+            _ => (50.0, 60),
+        };
+        Self {
+            aliases: Vec::new(),
+            mode: Mode::Suggest,
+            score_min,
+            timeout_s,
+            latency_ms_max: 1000.0,
+            error_rate_max: 0.05,
+            cooldown_s: 300,
+            attempts_max: 3,
+            attempts_window_s: 3600,
+            dry_run: false,
+        }
+    }
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self::named("unknown")
+    }
+}
+
+impl Default for Learning {
+    fn default() -> Self {
+        Self { learning_rate: 0.2, discount: 0.0, exploration: 0.1 }
+    }
+}
