@@ -9,4 +9,8 @@
 //! `other`, never dropped.
 
 pub mod config;
+mod names;
+pub mod number;
+pub mod time;
 pub mod types;
+pub mod wire;

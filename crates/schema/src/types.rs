@@ -7,6 +7,7 @@ mod generated {
         world: "schema",
         additional_derives: [PartialEq],
         generate_all,
+        generate_unused_types: true,
     });
 }
 

@@ -1,0 +1,75 @@
+//! What was found: health, findings and assessments.
+
+pub use crate::types::{FindingKind, Severity, Verdict};
+
+use super::mirror::record;
+use super::sense::{Correlation, Trust};
+
+record!(Evidence {
+    metric: String,
+    observed: f64,
+    bound: f64,
+    unit: String,
+    samples: u64,
+    text: String,
+    #[serde(default)]
+    events: Vec<String>,
+});
+
+record!(Health {
+    verdict: Verdict,
+    score: f64,
+    #[serde(default)]
+    because: Vec<Evidence>,
+});
+
+record!(Release {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    #[serde(with = "crate::time")]
+    at: u64,
+});
+
+record!(Finding {
+    id: String,
+    kind: FindingKind,
+    severity: Severity,
+    env: String,
+    service: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_good: Option<Release>,
+    health: Health,
+    correlation: Correlation,
+    trust: Trust,
+    irreversible: bool,
+    #[serde(with = "crate::time")]
+    found_at: u64,
+    config_version: u64,
+});
+
+record!(AssessmentRequest {
+    attempt: String,
+    incident: String,
+    env: String,
+    service: String,
+    kind: FindingKind,
+    correlation: Correlation,
+    #[serde(with = "crate::time")]
+    since: u64,
+});
+
+record!(Assessment {
+    attempt: String,
+    incident: String,
+    env: String,
+    service: String,
+    health: Health,
+    #[serde(with = "crate::time")]
+    at: u64,
+});
