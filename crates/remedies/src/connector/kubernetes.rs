@@ -1,0 +1,415 @@
+//! Kubernetes: roll a Deployment back to the ReplicaSet before the current one, as
+//! `kubectl rollout undo` does.
+//!
+//! Among the ReplicaSets the Deployment controls, the one with the highest
+//! `deployment.kubernetes.io/revision` below the current is the previous; its pod template, without
+//! the label `pod-template-hash`, replaces the Deployment's. A paused Deployment is refused, and so
+//! is a previous template equal to the current one.
+//! Source: <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-back-a-deployment>,
+//! kubectl's `polymorphichelpers/rollback.go`.
+//!
+//! Class `probe`, and safe to repeat: the patch tests the resource version it was made for, and
+//! writes the idempotency key into the annotation `homeostat.dev/attempt`.
+//!
+//! What this does not do: it does not wait for the rollout, restores no annotation of the
+//! ReplicaSet, and records no environment value, command or argument of a container, which may
+//! hold secrets.
+
+use std::collections::BTreeMap;
+
+use homeostat_schema::types::{KubernetesTarget, Plan, Request};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::check;
+use super::wire::{Call, Effect, Heard, Step};
+use super::{Auth, ConnectorError, LookFirst};
+
+/// ReplicaSets per page; a Deployment keeps ten by default (`revisionHistoryLimit`).
+const PAGE_LIMIT: u32 = 50;
+/// Pages read; 100 ReplicaSets under one selector.
+const PAGES_MAX: u32 = 2;
+/// A Deployment that changed between read and patch is read again this often.
+const REREADS_MAX: u32 = 1;
+/// Tries of a read without an answer.
+const READS_MAX: u32 = 2;
+
+const ATTEMPT: &str = "homeostat.dev/attempt";
+const REVISION: &str = "deployment.kubernetes.io/revision";
+const TEMPLATE_HASH: &str = "pod-template-hash";
+const WITHHELD: &str = "(withheld)";
+
+const READ_HEADERS: &[(&str, &str)] = &[("accept", "application/json")];
+const PATCH_HEADERS: &[(&str, &str)] =
+    &[("accept", "application/json"), ("content-type", "application/json-patch+json")];
+
+/// Where in the conversation we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    ReadingDeployment(u32),
+    /// Page and try.
+    ReadingReplicaSets(u32, u32),
+    Patching,
+    /// After an unclear answer to the patch (its text).
+    LookingAfter(u32, String),
+}
+
+/// What is needed of the Deployment as it stands.
+#[derive(Debug, Clone)]
+struct Current {
+    uid: String,
+    resource_version: String,
+    revision: Option<u64>,
+    /// The controller has not yet acted on the newest template.
+    lagging: bool,
+    annotated: bool,
+    selector: String,
+    template: Value,
+}
+
+/// A ReplicaSet that could be gone back to.
+#[derive(Debug, Clone)]
+struct Past {
+    revision: u64,
+    template: Value,
+}
+
+/// Rolls a Deployment back.
+#[derive(Debug)]
+pub(super) struct Rollback {
+    stage: Stage,
+    look: LookFirst,
+    /// Of the namespace's apps API.
+    base: String,
+    deployment: String,
+    key: String,
+    rereads: u32,
+    current: Option<Current>,
+    history: Vec<Past>,
+    /// Where the next page of ReplicaSets starts.
+    token: String,
+    aim: u64,
+}
+
+impl Rollback {
+    pub(super) fn open(
+        plan: &Plan,
+        target: &KubernetesTarget,
+        origin: &str,
+        look: LookFirst,
+    ) -> Result<Self, ConnectorError> {
+        let origin = check::origin(origin)?;
+        let namespace = check::encode(check::namespace(&target.namespace)?);
+        Ok(Self {
+            stage: Stage::ReadingDeployment(1),
+            look,
+            base: format!("{origin}/apis/apps/v1/namespaces/{namespace}"),
+            deployment: check::deployment(&target.deployment)?.to_owned(),
+            key: plan.idempotency_key.clone(),
+            rereads: 0,
+            current: None,
+            history: Vec::new(),
+            token: String::new(),
+            aim: 0,
+        })
+    }
+
+    pub(super) fn preview(&self) -> Request {
+        let known_later = json!([
+            {"op": "test", "path": "/metadata/resourceVersion", "value": "(read just before)"},
+            {"op": "replace", "path": "/spec/template",
+             "value": "(the pod template of the ReplicaSet before the current one)"},
+            {"op": "add", "path": annotation_path(), "value": self.key},
+        ]);
+        self.patch_call(known_later.clone(), known_later).record()
+    }
+
+    pub(super) fn start(&mut self) -> Step {
+        Step::Send(self.read_deployment())
+    }
+
+    pub(super) fn hear(&mut self, heard: Heard) -> Step {
+        match (self.stage.clone(), heard) {
+            (Stage::ReadingDeployment(_), Heard::Ok(_, json)) => self.saw_deployment(&json),
+            (Stage::ReadingReplicaSets(page, _), Heard::Ok(_, json)) => self.saw_replica_sets(&json, page),
+            (Stage::Patching, heard) => self.patched(heard),
+            (Stage::LookingAfter(_, why), Heard::Ok(_, json)) => self.looked_after(&json, &why),
+            (Stage::ReadingDeployment(n), Heard::Unclear(_)) if n < READS_MAX => {
+                self.stage = Stage::ReadingDeployment(n + 1);
+                Step::Send(self.read_deployment())
+            }
+            (Stage::ReadingReplicaSets(page, n), Heard::Unclear(_)) if n < READS_MAX => {
+                self.stage = Stage::ReadingReplicaSets(page, n + 1);
+                Step::Send(self.read_replica_sets())
+            }
+            (Stage::LookingAfter(n, why), Heard::Unclear(_)) if n < READS_MAX => {
+                self.stage = Stage::LookingAfter(n + 1, why);
+                Step::Send(self.read_deployment())
+            }
+            (Stage::LookingAfter(_, why), Heard::Refused(_, more) | Heard::Unclear(more)) => {
+                Step::Unknown(format!("{why}; and the Deployment could not be looked at: {more}"))
+            }
+            (_, Heard::Refused(_, why) | Heard::Unclear(why)) => self.unread(&why),
+        }
+    }
+
+    /// A read came to nothing before anything was changed by this session.
+    fn unread(&self, why: &str) -> Step {
+        let text = format!("the Deployment {} could not be read: {why}", self.deployment);
+        // An earlier worker may have patched, and nobody could look.
+        if self.look == LookFirst::Yes && self.current.is_none() { Step::Unknown(text) } else { Step::Failed(text) }
+    }
+
+    fn saw_deployment(&mut self, json: &Value) -> Step {
+        if annotation(json, ATTEMPT) == Some(self.key.as_str()) {
+            return Step::Done(format!("the Deployment {} was rolled back already", self.deployment));
+        }
+        if json["spec"]["paused"] == Value::Bool(true) {
+            return Step::Failed(format!(
+                "the Deployment {0} is paused; resume it with 'kubectl rollout resume deployment/{0}'",
+                self.deployment
+            ));
+        }
+        let Some(current) = Current::of(json) else {
+            return Step::Failed("the Deployment cannot be read: not what Kubernetes answers".to_owned());
+        };
+        self.current = Some(current);
+        self.history.clear();
+        self.token.clear();
+        self.stage = Stage::ReadingReplicaSets(1, 1);
+        Step::Send(self.read_replica_sets())
+    }
+
+    fn saw_replica_sets(&mut self, json: &Value, page: u32) -> Step {
+        let Some(uid) = self.current.as_ref().map(|current| current.uid.clone()) else {
+            return Step::Failed("the Deployment was not read".to_owned());
+        };
+        let items = json["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        self.history.extend(items.iter().filter(|set| controlled_by(set, &uid)).filter_map(Past::of));
+        self.token = json["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
+        if self.token.is_empty() {
+            return self.choose();
+        }
+        if page >= PAGES_MAX {
+            return Step::Failed(format!(
+                "more than {} ReplicaSets match the Deployment's selector; not guessing which came before",
+                PAGE_LIMIT * PAGES_MAX
+            ));
+        }
+        self.stage = Stage::ReadingReplicaSets(page + 1, 1);
+        Step::Send(self.read_replica_sets())
+    }
+
+    fn choose(&mut self) -> Step {
+        let Some(current) = self.current.clone() else {
+            return Step::Failed("the Deployment was not read".to_owned());
+        };
+        let Some(past) = previous(&current, &self.history).cloned() else {
+            return Step::Failed(format!(
+                "nothing to roll back to: the Deployment {} has no ReplicaSet before its revision {}",
+                self.deployment,
+                current.revision.map_or_else(|| "(unknown)".to_owned(), |revision| revision.to_string())
+            ));
+        };
+        let template = without_hash(&past.template);
+        if template == without_hash(&current.template) {
+            return Step::Failed(format!(
+                "nothing to roll back to: revision {} has the template that is running", past.revision
+            ));
+        }
+        self.aim = past.revision;
+        self.stage = Stage::Patching;
+        let shown = patch(&current, &shown(&template), &self.key);
+        Step::Send(self.patch_call(patch(&current, &template, &self.key), shown))
+    }
+
+    fn patched(&mut self, heard: Heard) -> Step {
+        match heard {
+            Heard::Ok(..) => Step::Done(format!(
+                "the Deployment {} goes back to revision {}", self.deployment, self.aim
+            )),
+            // It changed since it was read: once more, from the start.
+            Heard::Refused(409 | 422, _) if self.rereads < REREADS_MAX => {
+                self.rereads += 1;
+                self.stage = Stage::ReadingDeployment(1);
+                Step::Send(self.read_deployment())
+            }
+            Heard::Refused(_, why) => Step::Failed(format!("Kubernetes refused the patch: {why}")),
+            Heard::Unclear(why) => {
+                self.stage = Stage::LookingAfter(1, why);
+                Step::Send(self.read_deployment())
+            }
+        }
+    }
+
+    fn looked_after(&self, json: &Value, why: &str) -> Step {
+        if annotation(json, ATTEMPT) == Some(self.key.as_str()) {
+            return Step::Done(format!(
+                "the Deployment {} goes back to revision {}", self.deployment, self.aim
+            ));
+        }
+        Step::Unknown(format!("{why}; the Deployment does not show it so far"))
+    }
+
+    fn deployment_url(&self) -> String {
+        format!("{}/deployments/{}", self.base, check::encode(&self.deployment))
+    }
+
+    fn read_deployment(&self) -> Call {
+        read(self.deployment_url())
+    }
+
+    fn read_replica_sets(&self) -> Call {
+        let selector = self.current.as_ref().map(|current| current.selector.as_str()).unwrap_or_default();
+        let mut url = format!(
+            "{}/replicasets?labelSelector={}&limit={PAGE_LIMIT}", self.base, check::encode(selector)
+        );
+        if !self.token.is_empty() {
+            url.push_str(&format!("&continue={}", check::encode(&self.token)));
+        }
+        read(url)
+    }
+
+    fn patch_call(&self, body: Value, shown: Value) -> Call {
+        Call {
+            method: Method::PATCH,
+            url: format!("{}?fieldManager=homeostat", self.deployment_url()),
+            auth: Auth::KubernetesToken,
+            effect: Effect::Changes,
+            body: Some(body),
+            shown: Some(shown),
+            headers: PATCH_HEADERS,
+        }
+    }
+}
+
+impl Current {
+    fn of(json: &Value) -> Option<Self> {
+        let metadata = &json["metadata"];
+        let generation = metadata["generation"].as_u64();
+        let observed = json["status"]["observedGeneration"].as_u64();
+        Some(Self {
+            uid: metadata["uid"].as_str()?.to_owned(),
+            resource_version: metadata["resourceVersion"].as_str()?.to_owned(),
+            revision: annotation(json, REVISION).and_then(|text| text.parse().ok()),
+            lagging: matches!((generation, observed), (Some(newest), Some(seen)) if seen < newest),
+            annotated: metadata["annotations"].is_object(),
+            selector: selector(&json["spec"]["selector"])?,
+            template: json["spec"]["template"].as_object().map(|_| json["spec"]["template"].clone())?,
+        })
+    }
+}
+
+impl Past {
+    fn of(set: &Value) -> Option<Self> {
+        let revision = annotation(set, REVISION)?.parse().ok()?;
+        let template = &set["spec"]["template"];
+        template.is_object().then(|| Self { revision, template: template.clone() })
+    }
+}
+
+/// The ReplicaSet before the current one. A Deployment the controller has not caught up with
+/// still names the revision before its newest template, which then is the previous one.
+fn previous<'a>(current: &Current, history: &'a [Past]) -> Option<&'a Past> {
+    let newest = history.iter().map(|past| past.revision).max()?;
+    let now = current.revision.unwrap_or(newest);
+    let below = |past: &&Past| if current.lagging { past.revision <= now } else { past.revision < now };
+    history.iter().filter(below).max_by_key(|past| past.revision)
+}
+
+fn controlled_by(set: &Value, uid: &str) -> bool {
+    let owners = set["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    owners.iter().any(|owner| owner["uid"] == uid && owner["controller"] == Value::Bool(true))
+}
+
+fn annotation<'a>(json: &'a Value, name: &str) -> Option<&'a str> {
+    json["metadata"]["annotations"][name].as_str()
+}
+
+fn annotation_path() -> String {
+    format!("/metadata/annotations/{}", ATTEMPT.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A label selector in the form the API takes as a query; `None` for one that matches everything
+/// or holds an operator this does not know.
+fn selector(json: &Value) -> Option<String> {
+    let mut parts = BTreeMap::new();
+    for (key, value) in json["matchLabels"].as_object().into_iter().flatten() {
+        parts.insert(key.clone(), format!("{key}={}", value.as_str()?));
+    }
+    let mut all: Vec<String> = parts.into_values().collect();
+    for expression in json["matchExpressions"].as_array().into_iter().flatten() {
+        all.push(requirement(expression)?);
+    }
+    (!all.is_empty()).then(|| all.join(","))
+}
+
+fn requirement(json: &Value) -> Option<String> {
+    let key = json["key"].as_str()?;
+    let values: Vec<&str> = json["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let values = values.join(",");
+    Some(match json["operator"].as_str()? {
+        "In" => format!("{key} in ({values})"),
+        "NotIn" => format!("{key} notin ({values})"),
+        "Exists" => key.to_owned(),
+        "DoesNotExist" => format!("!{key}"),
+        _ => return None,
+    })
+}
+
+fn without_hash(template: &Value) -> Value {
+    let mut template = template.clone();
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.remove(TEMPLATE_HASH);
+    }
+    template
+}
+
+/// The template for the record: what containers are told may hold secrets.
+fn shown(template: &Value) -> Value {
+    let mut template = template.clone();
+    for group in ["containers", "initContainers"] {
+        for container in template["spec"][group].as_array_mut().into_iter().flatten() {
+            withhold(container);
+        }
+    }
+    template
+}
+
+fn withhold(container: &mut Value) {
+    for field in ["command", "args"] {
+        if let Some(words) = container.get_mut(field) {
+            *words = json!([WITHHELD]);
+        }
+    }
+    let variables = container.get_mut("env").and_then(Value::as_array_mut);
+    for variable in variables.into_iter().flatten() {
+        if let Some(value) = variable.get_mut("value") {
+            *value = json!(WITHHELD);
+        }
+    }
+}
+
+fn patch(current: &Current, template: &Value, key: &str) -> Value {
+    let mut steps = vec![
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": current.resource_version}),
+        json!({"op": "replace", "path": "/spec/template", "value": template}),
+    ];
+    if !current.annotated {
+        steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
+    }
+    steps.push(json!({"op": "add", "path": annotation_path(), "value": key}));
+    Value::Array(steps)
+}
+
+fn read(url: String) -> Call {
+    Call {
+        method: Method::GET,
+        url,
+        auth: Auth::KubernetesToken,
+        effect: Effect::Reads,
+        body: None,
+        shown: None,
+        headers: READ_HEADERS,
+    }
+}
