@@ -1,14 +1,33 @@
 //! The configuration: one struct, unknown fields refused, every field with unit and default.
 //!
-//! Read from `homeostat.toml` by the command line and from JSON by the API; both end here.
+//! Read from `homeostat.toml` by the command line ([`Config::from_toml`]) and from JSON by the API
+//! ([`Config::from_json`]); both check the whole. What it does not do: it holds no secret and
+//! reads no file.
+//!
+//! Invariant: the environments `dev`, `stage`, `prod` and `unknown` are always there; nothing acts
+//! by itself in an environment unless the file says `act` for it, and never in `unknown`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{time, types};
+
+mod error;
+mod read;
+mod suggest;
+mod validate;
+
+pub use error::{ConfigError, Invalid};
+pub use read::CONFIG_BYTES_MAX;
+
+/// The name of the environment of all that no rule knows.
+pub const UNKNOWN: &str = "unknown";
+
 /// The whole of `homeostat.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "read::File")]
 pub struct Config {
     /// Holds every attempt back while true. Default: false.
     pub kill_switch: bool,
@@ -24,17 +43,18 @@ pub struct Config {
     pub learning: Learning,
 }
 
-/// How careful to be in one environment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+/// How careful to be in one environment. A field left out has the default of the environment's
+/// name; see [`Environment::named`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Environment {
     /// Further names senders use for it, compared without regard to case.
     pub aliases: Vec<String>,
     /// What may be done. Default: suggest.
     pub mode: Mode,
-    /// A health score below this is bad; 0 to 100.
+    /// A health score below this is bad; 0 to 100. Default: dev 30, stage 40, others 50.
     pub score_min: f64,
-    /// How long to wait: silence beyond it is blind, and a remedy is verified after it; seconds.
+    /// How long to wait: silence beyond it is blind, and a remedy is verified after it; seconds,
+    /// 1 to 86,400. Default: dev 30, stage 45, others 60.
     pub timeout_s: u64,
     /// Latency above this is a finding; milliseconds. Default: 1000.
     pub latency_ms_max: f64,
@@ -42,7 +62,7 @@ pub struct Environment {
     pub error_rate_max: f64,
     /// No second attempt on a service within this; seconds. Default: 300.
     pub cooldown_s: u64,
-    /// Attempts allowed per service within `attempts_window_s`. Default: 3.
+    /// Attempts allowed per service within `attempts_window_s`; 0 allows none. Default: 3.
     pub attempts_max: u32,
     /// Seconds. Default: 3600.
     pub attempts_window_s: u64,
@@ -142,7 +162,7 @@ pub struct Window {
 pub struct Learning {
     /// Step size; above 0, at most 1. Default: 0.2.
     pub learning_rate: f64,
-    /// Weight of what follows; 0 to below 1. Default: 0.
+    /// Weight of what follows; 0 to 0.999. Default: 0.
     pub discount: f64,
     /// Share of choices made at random among the allowed; 0 to 1. Default: 0.1.
     pub exploration: f64,
@@ -185,6 +205,64 @@ impl Environment {
             attempts_max: 3,
             attempts_window_s: 3600,
             dry_run: false,
+        }
+    }
+}
+
+/// Built in beside the user's own aliases, and not to be given to another environment.
+pub(crate) const BUILT_IN_ALIASES: [(&str, &str); 3] =
+    [("production", "prod"), ("staging", "stage"), ("development", "dev")];
+
+/// The settings of what no rule knows, where a configuration made by hand has none.
+static STRICTEST: LazyLock<Environment> = LazyLock::new(|| Environment::named(UNKNOWN));
+
+impl Config {
+    /// The settings of the environment with this canonical name; of `unknown` when there is none.
+    pub fn environment(&self, name: &str) -> &Environment {
+        self.environments.get(name).or_else(|| self.environments.get(UNKNOWN)).unwrap_or(&STRICTEST)
+    }
+
+    /// The service of this name, compared without regard to case.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name.eq_ignore_ascii_case(name))
+    }
+
+    /// What may be done by itself for a service in an environment (both by canonical name): the
+    /// service's own word, else the environment's. Never `act` in an environment nobody named.
+    pub fn mode(&self, env: &str, service: &str) -> Mode {
+        let own = self.service(service).and_then(|service| service.mode.get(env).copied());
+        let mode = own.unwrap_or(self.environment(env).mode);
+        let nameless = env == UNKNOWN || !self.environments.contains_key(env);
+        if nameless && mode == Mode::Act { Mode::Suggest } else { mode }
+    }
+
+    /// The first maintenance window that is open at `now_ms` (milliseconds since the epoch).
+    pub fn window_at(&self, env: &str, service: &str, now_ms: u64) -> Option<&Window> {
+        self.windows.iter().find(|window| window.covers(env, service) && window.is_open(now_ms))
+    }
+}
+
+impl Window {
+    fn covers(&self, env: &str, service: &str) -> bool {
+        (self.env == "*" || self.env == env)
+            && (self.service == "*" || self.service.eq_ignore_ascii_case(service))
+    }
+
+    /// An end that cannot be read does not close the window: holding back is the safe side.
+    fn is_open(&self, now_ms: u64) -> bool {
+        let begun = time::parse(&self.from).map_or(true, |from| from <= now_ms);
+        let ended = time::parse(&self.until).is_ok_and(|until| until <= now_ms);
+        begun && !ended
+    }
+}
+
+impl From<Mode> for types::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Observe => Self::Observe,
+            Mode::Suggest => Self::Suggest,
+            Mode::Approve => Self::Approve,
+            Mode::Act => Self::Act,
         }
     }
 }

@@ -9,8 +9,11 @@
 //! `other`, never dropped.
 
 pub mod config;
+pub mod id;
+pub mod identity;
 mod names;
 pub mod number;
+pub mod secret;
 pub mod time;
 pub mod types;
 pub mod wire;
