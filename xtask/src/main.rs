@@ -9,17 +9,27 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod arrows;
+mod ci;
 mod components;
 mod packages;
 mod process;
+mod progress;
+mod serve;
+mod setup;
+mod tidy;
 mod wasm;
 mod workspace;
 
 use components::{Profile, Selection};
+use progress::Steps;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tasks of this repository", after_help = EXAMPLES)]
 struct Arguments {
+    /// Steps the calling script has shown, so that the numbers go on
+    #[arg(long, global = true, default_value_t = 0, hide = true)]
+    after: usize,
     #[command(subcommand)]
     task: Task,
 }
@@ -27,7 +37,8 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   cargo xtask components         build the components into dist/components/
   cargo xtask components --dev   the same, quicker to build and larger
-  cargo xtask toolchain          set up a compiler for wasm32-wasip2";
+  cargo xtask toolchain          set up a compiler for wasm32-wasip2
+  cargo xtask ci                 every check and test, as ./scripts/test does";
 
 #[derive(Subcommand)]
 enum Task {
@@ -42,10 +53,21 @@ enum Task {
     },
     /// Find or set up a compiler for wasm32-wasip2
     Toolchain,
+    /// Set up all that is missing on this machine to build, serve and test
+    Setup,
+    /// Set up what serving needs, and build the host and its components
+    Build,
+    /// Set up what testing needs, and run every check and test
+    Ci,
+    /// Check who imports whom
+    Arrows,
+    /// Check the house rules: short scripts, module headers, nothing half done
+    Tidy,
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse().task) {
+    let arguments = Arguments::parse();
+    match run(&arguments.task, arguments.after) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", explain(&error));
@@ -60,15 +82,37 @@ fn explain(error: &anyhow::Error) -> String {
     causes.join("\n  because: ")
 }
 
-fn run(task: Task) -> Result<()> {
+fn run(task: &Task, after: usize) -> Result<()> {
     match task {
         Task::Components { dev, app } => {
-            let profile = if dev { Profile::Quick } else { Profile::Component };
-            components::build(profile, if app { Selection::App } else { Selection::All })
+            let profile = if *dev { Profile::Quick } else { Profile::Component };
+            components::build(profile, if *app { Selection::App } else { Selection::All })
         }
         Task::Toolchain => {
             println!("{}", wasm::set_up()?.describe());
             Ok(())
         }
+        Task::Setup => setup::run(setup::TO_TEST, &mut Steps::after(after, setup::TO_TEST.len())),
+        Task::Build => serve::build(after),
+        Task::Ci => ci::run(after),
+        Task::Arrows => arrows::check(),
+        Task::Tidy => tidy::check(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_error_shows_what_it_came_from() {
+        let error = anyhow::anyhow!("no network").context("no compiler");
+        assert_eq!(explain(&error), "no compiler\n  because: no network");
     }
 }

@@ -19,8 +19,26 @@ pub(crate) struct Package {
     pub(crate) folder: String,
     /// Name of the library when the package is a `cdylib`, that is, a wasm component.
     pub(crate) component: Option<String>,
-    /// Names of the packages it depends on, of every kind (normal, build, dev), once each.
-    pub(crate) dependencies: Vec<String>,
+    /// What it depends on directly, in order of name, each kind of edge once.
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// One direct dependency.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Dependency {
+    /// Name of the package, not of its rename.
+    pub(crate) name: String,
+    /// What it is needed for.
+    pub(crate) kind: Kind,
+}
+
+/// What a dependency is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// The package itself, or its build script.
+    Normal,
+    /// Its tests only.
+    Dev,
 }
 
 /// The root folder of the repository.
@@ -33,8 +51,19 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
-    command.current_dir(root());
+    command.current_dir(root()).env("PATH", path_with_tools());
     command
+}
+
+/// Where tools that only this repository needs are installed.
+pub(crate) fn tools() -> PathBuf {
+    root().join("target/tools")
+}
+
+fn path_with_tools() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools().join("bin")).chain(std::env::split_paths(&path));
+    std::env::join_paths(folders).unwrap_or(path)
 }
 
 /// The packages of this workspace.
@@ -67,10 +96,8 @@ fn parse(metadata: &Value) -> Result<Vec<Package>> {
 fn parse_package(package: &Value, root: &Path) -> Result<Package> {
     let manifest = Path::new(text(package, "manifest_path")?);
     let folder = manifest.parent().and_then(|folder| folder.strip_prefix(root).ok()).unwrap_or(manifest);
-    let mut dependencies = array(package, "dependencies")?
-        .iter()
-        .map(|dependency| text(dependency, "name").map(str::to_owned))
-        .collect::<Result<Vec<_>>>()?;
+    let mut dependencies =
+        array(package, "dependencies")?.iter().map(parse_dependency).collect::<Result<Vec<_>>>()?;
     dependencies.sort();
     dependencies.dedup();
     Ok(Package {
@@ -79,6 +106,11 @@ fn parse_package(package: &Value, root: &Path) -> Result<Package> {
         component: component_name(array(package, "targets")?)?,
         dependencies,
     })
+}
+
+fn parse_dependency(dependency: &Value) -> Result<Dependency> {
+    let kind = if dependency["kind"] == "dev" { Kind::Dev } else { Kind::Normal };
+    Ok(Dependency { name: text(dependency, "name")?.to_owned(), kind })
 }
 
 fn component_name(targets: &[Value]) -> Result<Option<String>> {
@@ -108,7 +140,7 @@ mod tests {
         json!({"workspace_root": "/repo", "packages": [{
             "name": "homeostat-component-webhook-ingest",
             "manifest_path": "/repo/components/webhook-ingest/Cargo.toml",
-            "dependencies": [{"name": "spin-sdk"}, {"name": "anyhow"}, {"name": "spin-sdk"}],
+            "dependencies": [{"name": "spin-sdk"}, {"name": "proptest", "kind": "dev"}, {"name": "spin-sdk"}],
             "targets": [{"name": "webhook-ingest", "crate_types": [crate_type]}],
         }]})
     }
@@ -119,7 +151,8 @@ mod tests {
         assert_eq!(packages.len(), 1);
         assert_eq!(packages[0].folder, "components/webhook-ingest");
         assert_eq!(packages[0].component.as_deref(), Some("webhook_ingest"));
-        assert_eq!(packages[0].dependencies, ["anyhow", "spin-sdk"]);
+        let edge = |name: &str, kind| Dependency { name: name.to_owned(), kind };
+        assert_eq!(packages[0].dependencies, [edge("proptest", Kind::Dev), edge("spin-sdk", Kind::Normal)]);
     }
 
     #[test]
