@@ -1,1 +1,9 @@
-fn main() {}
+//! The `homeostat` binary: puts the parts together and runs the command line.
+
+use std::process::ExitCode;
+
+use homeostat::cli::{self, Composition};
+
+fn main() -> ExitCode {
+    cli::run(Composition::default())
+}

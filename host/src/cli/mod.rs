@@ -1,0 +1,134 @@
+//! The command line: one module for each subcommand.
+//!
+//! Purpose: read arguments, set up the log, run the subcommand, turn its end into an exit code.
+//! Does not: hold what a subcommand does; a new one is a module with `Arguments` and `run`, a
+//! variant of [`Command`], and a line in [`dispatch`].
+//! Invariant: exit codes are 0 done, 1 failed, 2 the arguments or a configuration file are wrong.
+
+mod log;
+pub mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{AppError, OnReady};
+use crate::ticker::Ticker;
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+/// What the binary plugs into the subcommands, so that this library needs no knowledge of it.
+#[derive(Clone, Default)]
+pub struct Composition {
+    /// What a tick does.
+    pub ticker: Option<Ticker>,
+    /// What to do once the application listens: apply `--config`.
+    pub on_ready: Option<OnReady>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  homeostat up                                     start everything on http://127.0.0.1:3000
+  homeostat up --variable dev_mode=true            the same, unsigned webhooks allowed
+  homeostat up --redis redis://10.0.0.5:6379       with a Redis server of your own
+
+Exit codes:
+  0  done
+  1  failed
+  2  the arguments or a configuration file are wrong";
+
+#[derive(Parser)]
+#[command(name = "homeostat", version, about = "Self-healing CI/CD: webhooks in, verified remedies out", after_help = EXAMPLES)]
+struct Arguments {
+    /// How to write the log to standard error
+    #[arg(long, value_enum, default_value_t = log::Format::Human, global = true)]
+    log_format: log::Format,
+    /// What to log: error, warn, info, debug, trace, or rules as in `info,homeostat=debug`
+    #[arg(long, env = "HOMEOSTAT_LOG", default_value = log::DEFAULT, global = true)]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the application: components, Redis, ticks
+    Up(up::Arguments),
+}
+
+/// How a subcommand fails.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The arguments or a configuration file are wrong: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Anything else: exit code 1.
+    #[error("{0:#}")]
+    Failure(anyhow::Error),
+}
+
+impl From<AppError> for CliError {
+    fn from(error: AppError) -> Self {
+        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::Failure(error.into()) }
+    }
+}
+
+impl From<anyhow::Error> for CliError {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failure(error)
+    }
+}
+
+/// Runs the command line of this process to its end.
+pub fn run(composition: Composition) -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = log::init(arguments.log_format, &arguments.log) {
+        return fail(&error);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CliError::Failure(error.into())),
+    };
+    match runtime.block_on(dispatch(arguments.command, composition)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn dispatch(command: Command, composition: Composition) -> Result<(), CliError> {
+    match command {
+        Command::Up(arguments) => up::run(arguments, composition).await,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word to the operator, whatever the log does")]
+fn fail(error: &CliError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(match error {
+        CliError::Usage(_) => USAGE,
+        CliError::Failure(_) => FAILURE,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documented_flags_are_there() {
+        let line = "homeostat up --listen 127.0.0.1:0 --state-dir s --redis redis://h:1 --config c.toml \
+                    --variable a=1 --variable b=2=3 --from spin.toml --runtime-config-file r.toml \
+                    --request-timeout 5 --log-format json";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).map(|arguments| arguments.command);
+        assert!(matches!(arguments, Ok(Command::Up(_))));
+        let bad = Arguments::try_parse_from(["homeostat", "up", "--variable", "no-equals-sign"]);
+        assert!(bad.is_err());
+    }
+}

@@ -1,0 +1,338 @@
+//! `spin:redis`: outbound Redis, behind `allowed_outbound_hosts`.
+//!
+//! Purpose: one new connection per `open`, any command, nested replies flattened, as Spin does it.
+//! Does not: pool, reconnect an open connection, or follow cluster redirects.
+//! Invariant: every call ends: connecting and each reply have a named timeout.
+
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value};
+use wasmtime::component::{Accessor, Resource};
+
+use crate::bindings::redis::{
+    Error, Host, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult,
+};
+use crate::engine::{HostData, HostView};
+
+/// How long connecting may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one reply may take: longer than any script or blocking read a component needs, so that
+/// only a server that hangs meets it. Spin has no such limit.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections one instance may hold open, as in Spin.
+pub const CONNECTIONS_PER_INSTANCE_MAX: usize = 1024;
+
+/// The time limits of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct RedisTimeouts {
+    /// For connecting.
+    pub connect: Duration,
+    /// For each reply.
+    pub response: Duration,
+}
+
+impl Default for RedisTimeouts {
+    fn default() -> Self {
+        Self { connect: CONNECT_TIMEOUT, response: RESPONSE_TIMEOUT }
+    }
+}
+
+/// A client for `url` that sends no `CLIENT SETINFO`: a connection then costs one round trip.
+///
+/// # Errors
+/// When `url` is no Redis address.
+pub fn client(url: &str) -> Result<Client, RedisError> {
+    let info = url.into_connection_info()?;
+    let settings = info.redis_settings().clone().set_skip_set_lib_name();
+    Client::open(info.set_redis_settings(settings))
+}
+
+/// Connects to `client`'s server.
+///
+/// # Errors
+/// When it does not answer within the timeouts.
+pub async fn connect(client: &Client, timeouts: RedisTimeouts) -> Result<MultiplexedConnection, RedisError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeouts.connect))
+        .set_response_timeout(Some(timeouts.response));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+/// A connection shared by everyone in the process, made anew after a loss.
+pub struct SharedRedis {
+    client: Client,
+    timeouts: RedisTimeouts,
+    connection: tokio::sync::Mutex<Option<MultiplexedConnection>>,
+}
+
+impl SharedRedis {
+    /// Connects on first use.
+    ///
+    /// # Errors
+    /// When `url` is no Redis address.
+    pub fn new(url: &str, timeouts: RedisTimeouts) -> Result<Self, RedisError> {
+        Ok(Self { client: client(url)?, timeouts, connection: tokio::sync::Mutex::new(None) })
+    }
+
+    /// Sends one command. A broken connection is dropped, so that the next call makes a new one;
+    /// the failed command is not repeated, as it may have been carried out.
+    ///
+    /// # Errors
+    /// Whatever Redis or the connection answers.
+    pub async fn query<R: FromRedisValue>(&self, command: &mut Cmd) -> Result<R, RedisError> {
+        let mut connection = self.connection().await?;
+        let result = command.query_async(&mut connection).await;
+        if let Err(error) = &result
+            && (error.is_unrecoverable_error() || error.is_timeout())
+        {
+            *self.connection.lock().await = None;
+        }
+        result
+    }
+
+    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut slot = self.connection.lock().await;
+        if let Some(connection) = slot.as_ref() {
+            return Ok(connection.clone());
+        }
+        let connection = connect(&self.client, self.timeouts).await?;
+        *slot = Some(connection.clone());
+        Ok(connection)
+    }
+}
+
+/// A connection that a component opened.
+#[derive(Clone)]
+pub struct OutboundRedis(MultiplexedConnection);
+
+impl OutboundRedis {
+    async fn query<R: FromRedisValue>(&mut self, command: &Cmd) -> Result<R, Error> {
+        command.query_async(&mut self.0).await.map_err(|error| answer(&error))
+    }
+}
+
+fn answer(error: &RedisError) -> Error {
+    if error.kind() == ::redis::ErrorKind::UnexpectedReturnType || error.code() == Some("WRONGTYPE") {
+        Error::TypeError
+    } else {
+        Error::Other(error.to_string())
+    }
+}
+
+/// Flattens a reply: lists in lists become one list, nothing becomes `nil`.
+///
+/// # Errors
+/// A reply that has no place in the interface (maps, doubles, errors inside lists).
+fn flatten(value: Value, into: &mut Vec<RedisResult>) -> Result<(), Error> {
+    match value {
+        Value::Nil => into.push(RedisResult::Nil),
+        Value::Int(number) => into.push(RedisResult::Int64(number)),
+        Value::BulkString(bytes) => into.push(RedisResult::Binary(bytes)),
+        Value::SimpleString(text) => into.push(RedisResult::Status(text)),
+        Value::Okay => into.push(RedisResult::Status("OK".to_owned())),
+        Value::Array(items) | Value::Set(items) => {
+            for item in items {
+                flatten(item, into)?;
+            }
+        }
+        Value::ServerError(error) => return Err(answer(&error.into())),
+        other => return Err(Error::Other(format!("a reply of this kind cannot be passed on: {other:?}"))),
+    }
+    Ok(())
+}
+
+fn handle<T: Send>(
+    accessor: &Accessor<T, HostData>,
+    resource: &Resource<OutboundRedis>,
+) -> wasmtime::Result<OutboundRedis> {
+    Ok(accessor.with(|mut access| access.get().table.get(resource).cloned())?)
+}
+
+impl Host for HostView<'_> {}
+
+impl HostConnection for HostView<'_> {
+    async fn drop(&mut self, resource: Resource<OutboundRedis>) -> wasmtime::Result<()> {
+        self.table.delete(resource)?;
+        *self.redis_connections = self.redis_connections.saturating_sub(1);
+        Ok(())
+    }
+}
+
+/// What `open` may do, decided before the connection is made.
+enum Permit {
+    Granted,
+    Refused(Error),
+}
+
+fn permit<T: Send>(accessor: &Accessor<T, HostData>, address: &str) -> Permit {
+    accessor.with(|mut access| {
+        let view = access.get();
+        if !view.component.allowed_hosts.allows_url(address) {
+            tracing::warn!(
+                component = %view.component.id,
+                "outbound Redis refused: add the host to allowed_outbound_hosts in spin.toml"
+            );
+            return Permit::Refused(Error::InvalidAddress);
+        }
+        if *view.redis_connections >= CONNECTIONS_PER_INSTANCE_MAX {
+            return Permit::Refused(Error::TooManyConnections);
+        }
+        *view.redis_connections += 1;
+        Permit::Granted
+    })
+}
+
+impl<T: Send> HostConnectionWithStore<T> for HostData {
+    async fn open(
+        accessor: &Accessor<T, Self>,
+        address: String,
+    ) -> wasmtime::Result<Result<Resource<OutboundRedis>, Error>> {
+        if let Permit::Refused(error) = permit(accessor, &address) {
+            return Ok(Err(error));
+        }
+        let connection = match client(&address) {
+            Ok(client) => connect(&client, RedisTimeouts::default()).await.map_err(|error| answer(&error)),
+            Err(_) => Err(Error::InvalidAddress),
+        };
+        accessor.with(|mut access| {
+            let view = access.get();
+            match connection {
+                Ok(connection) => Ok(Ok(view.table.push(OutboundRedis(connection))?)),
+                Err(error) => {
+                    *view.redis_connections = view.redis_connections.saturating_sub(1);
+                    Ok(Err(error))
+                }
+            }
+        })
+    }
+
+    async fn publish(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        channel: String,
+        payload: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let mut connection = handle(accessor, &connection)?;
+        let heard = connection.query::<i64>(::redis::cmd("PUBLISH").arg(channel).arg(payload)).await;
+        Ok(heard.map(|_| ()))
+    }
+
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
+        Ok(handle(accessor, &connection)?.query(::redis::cmd("GET").arg(key)).await)
+    }
+
+    async fn set(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        key: String,
+        value: Vec<u8>,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        Ok(handle(accessor, &connection)?.query(::redis::cmd("SET").arg(key).arg(value)).await)
+    }
+
+    async fn incr(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        key: String,
+    ) -> wasmtime::Result<Result<i64, Error>> {
+        let result = handle(accessor, &connection)?.0;
+        let mut connection = result;
+        let reply = ::redis::cmd("INCR").arg(key).query_async(&mut connection).await;
+        Ok(reply.map_err(|error: RedisError| match error.code() {
+            Some("ERR") => Error::TypeError,
+            _ => answer(&error),
+        }))
+    }
+
+    async fn del(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        keys: Vec<String>,
+    ) -> wasmtime::Result<Result<u32, Error>> {
+        Ok(handle(accessor, &connection)?.query(::redis::cmd("DEL").arg(keys)).await)
+    }
+
+    async fn sadd(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        key: String,
+        values: Vec<String>,
+    ) -> wasmtime::Result<Result<u32, Error>> {
+        Ok(handle(accessor, &connection)?.query(::redis::cmd("SADD").arg(key).arg(values)).await)
+    }
+
+    async fn smembers(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        key: String,
+    ) -> wasmtime::Result<Result<Vec<String>, Error>> {
+        Ok(handle(accessor, &connection)?.query(::redis::cmd("SMEMBERS").arg(key)).await)
+    }
+
+    async fn srem(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        key: String,
+        values: Vec<String>,
+    ) -> wasmtime::Result<Result<u32, Error>> {
+        Ok(handle(accessor, &connection)?.query(::redis::cmd("SREM").arg(key).arg(values)).await)
+    }
+
+    async fn execute(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<OutboundRedis>,
+        command: String,
+        arguments: Vec<RedisParameter>,
+    ) -> wasmtime::Result<Result<Vec<RedisResult>, Error>> {
+        let mut connection = handle(accessor, &connection)?;
+        let mut cmd = ::redis::cmd(&command);
+        for argument in arguments {
+            match argument {
+                RedisParameter::Int64(number) => cmd.arg(number),
+                RedisParameter::Binary(bytes) => cmd.arg(bytes),
+            };
+        }
+        let reply: Result<Value, Error> = connection.query(&cmd).await;
+        let mut flat = Vec::new();
+        Ok(reply.and_then(|value| flatten(value, &mut flat)).map(|()| flat))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: Value, expected: &str) {
+        let mut flat = Vec::new();
+        flatten(value, &mut flat).expect("it flattens");
+        assert_eq!(format!("{flat:?}"), expected);
+    }
+
+    #[test]
+    fn replies_are_flattened_and_nothing_is_nil() {
+        check(Value::Nil, "[RedisResult::Nil]");
+        check(Value::Array(Vec::new()), "[]");
+        check(Value::Okay, "[RedisResult::Status(\"OK\")]");
+        let nested = Value::Array(vec![
+            Value::Int(1),
+            Value::Array(vec![Value::Nil, Value::SimpleString("a".to_owned())]),
+            Value::BulkString(vec![7]),
+        ]);
+        check(
+            nested,
+            "[RedisResult::Int64(1), RedisResult::Nil, RedisResult::Status(\"a\"), RedisResult::Binary([7])]",
+        );
+    }
+
+    #[test]
+    fn maps_are_refused() {
+        assert!(flatten(Value::Map(Vec::new()), &mut Vec::new()).is_err());
+    }
+}

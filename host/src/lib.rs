@@ -1,0 +1,26 @@
+//! Homeostat's embedded host and command line.
+//!
+//! Purpose: run the project's own `spin.toml` where Spin is not installed, with the same
+//! components, and give the operator one binary.
+//! Does not: implement all of Spin. What a manifest asks for beyond this is refused at start, by
+//! name and line.
+//! Invariant: components reach nothing but what the manifest grants them.
+
+pub mod allowed_hosts;
+pub mod app;
+mod bindings;
+pub mod cli;
+pub mod config_file;
+pub mod engine;
+pub mod factors;
+pub mod manifest;
+pub mod redis_server;
+pub mod routes;
+pub mod runtime_config;
+pub mod state_dir;
+pub mod stop;
+pub mod template;
+pub mod ticker;
+pub mod trigger_http;
+pub mod trigger_redis;
+pub mod variables;

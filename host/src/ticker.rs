@@ -1,0 +1,40 @@
+//! The tick: what Spin lacks, a call every few seconds.
+//!
+//! Purpose: run a closure that the composition gives (it rings every stage that has work), so that
+//! a lost doorbell costs a few seconds and no more.
+//! Does not: know what a tick does, or make up for ticks missed.
+//! Invariant: ticks never overlap; one that fails or hangs is logged and the next one comes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::MissedTickBehavior;
+
+use crate::stop::Stop;
+
+/// The time between ticks.
+pub const TICK_PERIOD: Duration = Duration::from_secs(2);
+
+/// How long one tick may take.
+const TICK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One tick against the Redis server at the given address (`redis://host:port`).
+pub type Ticker = Arc<dyn Fn(String) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
+
+/// Ticks until told to stop; the tick in hand is finished first.
+pub async fn run(ticker: Ticker, redis_url: String, mut stop: Stop) {
+    let mut interval = tokio::time::interval(TICK_PERIOD);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.wait() => return,
+            _ = interval.tick() => {}
+        }
+        match tokio::time::timeout(TICK_TIMEOUT, ticker(redis_url.clone())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(error = format!("{error:#}"), "tick failed"),
+            Err(_) => tracing::warn!("tick took longer than {TICK_TIMEOUT:?} and was given up"),
+        }
+    }
+}
