@@ -1,1 +1,33 @@
-//! detection.
+//! Detectors and the health score: events in, findings with their evidence out.
+//!
+//! One module per detector (`deployment`, `run`, `latency`, `error_rate`, `telemetry`),
+//! each saying when its finding opens and closes. `score` turns their parts into one number and
+//! a verdict; [`assess()`] answers how a service has been since an attempt.
+//!
+//! What this crate does not do: it reads no clock (the caller passes now), performs nothing,
+//! plans nothing, and does not correlate services with each other.
+//!
+//! Invariants: the state of a service is bounded; deliveries of one deployment or run end in the
+//! same state in whatever order they come, and duplicates change nothing; a condition that stays
+//! bad opens one finding; missing telemetry is blind and never bad.
+
+mod assess;
+mod deployment;
+mod error_rate;
+mod finding;
+mod latency;
+mod observation;
+mod observe;
+mod progress;
+mod releases;
+mod run;
+mod score;
+mod settings;
+mod state;
+mod telemetry;
+mod text;
+
+pub use assess::assess;
+pub use observe::{Observed, observe, recheck};
+pub use settings::Settings;
+pub use state::{DecodeError, ServiceState};

@@ -1,0 +1,73 @@
+//! "How is this service since then?": the verdict from what came in since, and nothing else.
+//!
+//! A failed run is cured when the same run succeeded at a higher attempt, or a newer run of the
+//! same name on the same branch did. A failed deployment is cured when one that ended later
+//! succeeded, and not while observations since then are bad; observations alone, when they are
+//! fine, will do too (a remedy need not be a deployment). High latency and errors are judged by
+//! observations since. When nothing came in that could tell, the answer is blind.
+
+use homeostat_schema::types::{Assessment, AssessmentRequest, FindingKind, Health};
+
+use crate::{
+    deployment, error_rate, latency,
+    observation::Observation,
+    score::{self, Part, Standing, evidence},
+    settings::Settings,
+    state::ServiceState,
+};
+
+/// Senders give times in whole seconds: something that happened within the second in which an
+/// attempt ended may bear a time before it.
+const SENDER_RESOLUTION_MS: u64 = 1000;
+
+/// Answers an assessment request from the state of the service it is about.
+pub fn assess(
+    state: &ServiceState,
+    request: &AssessmentRequest,
+    settings: &Settings,
+    now_ms: u64,
+) -> Assessment {
+    Assessment {
+        attempt: request.attempt.clone(),
+        incident: request.incident.clone(),
+        env: request.env.clone(),
+        service: request.service.clone(),
+        health: health(state, request, settings),
+        at: now_ms,
+    }
+}
+
+fn health(state: &ServiceState, request: &AssessmentRequest, settings: &Settings) -> Health {
+    match request.kind {
+        FindingKind::RunFailed => match state.runs.part_since(request) {
+            Some(part) => score::health(vec![part], settings),
+            None => score::nothing_known("nothing was heard of the run since"),
+        },
+        _ => of_service(state, request, settings),
+    }
+}
+
+fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Settings) -> Health {
+    let since = since(state, request.since);
+    let deployment = deployment::part_since(&state.releases, request.since);
+    let latency = latency::part(&since, settings);
+    let errors = error_rate::part(&since, settings);
+    let missing = match request.kind {
+        FindingKind::LatencyHigh => latency.is_none(),
+        FindingKind::ErrorRateHigh => errors.is_none(),
+        FindingKind::Blind => latency.is_none() && errors.is_none(),
+        _ => deployment.is_none() && latency.is_none() && errors.is_none(),
+    };
+    let mut parts: Vec<Part> = [deployment, latency, errors].into_iter().flatten().collect();
+    if missing {
+        let evidence = evidence("telemetry", "no observation came in since that could tell");
+        parts.push(Part { standing: Standing::Blind, evidence });
+    }
+    score::health(parts, settings)
+}
+
+fn since(state: &ServiceState, since_ms: u64) -> Vec<&Observation> {
+    let at_min_ms = since_ms - since_ms % SENDER_RESOLUTION_MS;
+    let is_since = |one: &&Observation| one.seen_ms >= since_ms && one.at_ms >= at_min_ms;
+    state.window.items().iter().filter(is_since).collect()
+}

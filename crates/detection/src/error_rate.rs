@@ -1,0 +1,134 @@
+//! A share of failed requests beyond the environment's threshold.
+//!
+//! Opens when, pooled over the last [`POOL`] observations since the release, the failures are too
+//! many for chance: with `k` failed of `n` requests, the chance of as many at a true rate equal
+//! to the threshold `m` is at most `exp(-n · KL(k/n ‖ m))`, where
+//! `KL(p ‖ m) = p ln(p/m) + (1-p) ln((1-p)/(1-m))` (Chernoff's bound in Hoeffding's form, JASA
+//! 1963, Theorem 1; it holds at every n). It opens at [`CHANCE_MAX`], and only when at least
+//! [`BURSTS_MIN`] observations are above the threshold (one burst is not enough) and the last
+//! [`latency::FINE_MIN`] pooled still are. Closes when these are within the threshold, or when a
+//! new release went out.
+//!
+//! False alarms: a service whose true rate is *at* the threshold is wrongly found in at most one
+//! of a million looks, so in at most 1 % of releases that live for 10,000 looks; one well below it
+//! practically never. One failure of three requests is nothing (3 · KL = 1.2 at 5 %); five of
+//! five are proof (15.0). This assumes requests fail independently; bursts that are not stopped by
+//! the second rule are the limit of this method.
+//!
+//! A rate of which the sender did not say how many requests are behind it is not pooled: those are
+//! held against the threshold one by one, as latency is.
+
+use homeostat_schema::types::Evidence;
+
+use crate::{
+    latency,
+    observation::{Errors, Observation},
+    score::{Part, Standing},
+    settings::Settings,
+};
+
+/// Observations pooled.
+pub(crate) const POOL: usize = 8;
+/// The chance of a false finding in one look, at a true rate equal to the threshold.
+const CHANCE_MAX: f64 = 1e-6;
+/// Observations above the threshold that a finding needs.
+const BURSTS_MIN: usize = 2;
+/// The threshold is kept this far from 0 and 1, where the bound has no meaning.
+const RATE_EDGE: f64 = 1e-9;
+
+/// What the last observations say; `None` when none of them has an error rate.
+pub(crate) fn part(observations: &[&Observation], settings: &Settings) -> Option<Part> {
+    let rates: Vec<(&Observation, Errors)> =
+        observations.iter().filter_map(|one| one.errors.map(|errors| (*one, errors))).collect();
+    let (counted, uncounted): (Vec<_>, Vec<_>) = rates.into_iter().partition(|(_, errors)| errors.total > 0);
+    let parts = [
+        by_counting(&last(counted, POOL), settings),
+        one_by_one(&last(uncounted, latency::LOOKED_AT), settings),
+    ];
+    parts.into_iter().flatten().max_by_key(|part| gravity(part.standing))
+}
+
+fn last<T>(mut items: Vec<T>, n: usize) -> Vec<T> {
+    items.drain(..items.len().saturating_sub(n));
+    items
+}
+
+fn gravity(standing: Standing) -> u8 {
+    match standing {
+        Standing::Waiting => 0,
+        Standing::Fine => 1,
+        Standing::Doubtful | Standing::Blind => 2,
+        Standing::Bad => 3,
+    }
+}
+
+fn by_counting(pool: &[(&Observation, Errors)], settings: &Settings) -> Option<Part> {
+    let (bad, total) = counts(pool)?;
+    let (recent_bad, recent_total) = counts(pool.get(pool.len().saturating_sub(latency::FINE_MIN)..)?)?;
+    let over = pool.iter().filter(|(_, errors)| errors.rate > settings.error_rate_max).count();
+    let proven = over >= BURSTS_MIN && is_beyond_chance(bad, total, settings.error_rate_max);
+    let recent_is_over = recent_bad / recent_total > settings.error_rate_max;
+    let standing = match (recent_is_over, proven) {
+        (true, true) => Standing::Bad,
+        (true, false) => Standing::Doubtful,
+        (false, _) if pool.len() < latency::FINE_MIN => Standing::Waiting,
+        (false, _) => Standing::Fine,
+    };
+    let text = format!(
+        "{bad:.0} of {total:.0} requests failed in the last {} observations, at most {:.2} % are allowed",
+        pool.len(),
+        settings.error_rate_max * 100.0
+    );
+    Some(Part { standing, evidence: evidence(pool, bad / total, total as u64, text, settings) })
+}
+
+/// Failed and all requests.
+fn counts(pool: &[(&Observation, Errors)]) -> Option<(f64, f64)> {
+    let bad: f64 = pool.iter().map(|(_, errors)| errors.rate * errors.total as f64).sum();
+    let total: f64 = pool.iter().map(|(_, errors)| errors.total as f64).sum();
+    (total > 0.0).then_some((bad, total))
+}
+
+fn is_beyond_chance(bad: f64, total: f64, rate_max: f64) -> bool {
+    let (p, m) = (bad / total, rate_max.clamp(RATE_EDGE, 1.0 - RATE_EDGE));
+    p > m && total * divergence(p, m) >= -CHANCE_MAX.ln()
+}
+
+/// `KL(p ‖ m)` of two Bernoulli variables, in nats; `0 ln 0` is 0.
+fn divergence(p: f64, m: f64) -> f64 {
+    let term = |p: f64, m: f64| if p <= 0.0 { 0.0 } else { p * (p / m).ln() };
+    term(p, m) + term(1.0 - p, 1.0 - m)
+}
+
+fn one_by_one(last: &[(&Observation, Errors)], settings: &Settings) -> Option<Part> {
+    let mut rates: Vec<f64> = last.iter().map(|(_, errors)| errors.rate).collect();
+    rates.sort_by(f64::total_cmp);
+    let median = *rates.get(rates.len().checked_sub(1)? / 2)?;
+    let over = rates.iter().filter(|rate| **rate > settings.error_rate_max).count();
+    let standing = latency::standing(over, rates.len(), median > settings.error_rate_max);
+    let text = format!(
+        "median error rate {:.2} % of the last {} observations; {over} of them above {:.2} %",
+        median * 100.0,
+        last.len(),
+        settings.error_rate_max * 100.0
+    );
+    Some(Part { standing, evidence: evidence(last, median, last.len() as u64, text, settings) })
+}
+
+fn evidence(
+    pool: &[(&Observation, Errors)],
+    observed: f64,
+    samples: u64,
+    text: String,
+    settings: &Settings,
+) -> Evidence {
+    Evidence {
+        metric: "error-rate".to_owned(),
+        observed,
+        bound: settings.error_rate_max,
+        unit: "1".to_owned(),
+        samples,
+        text,
+        events: pool.iter().map(|(one, _)| one.event.clone()).collect(),
+    }
+}

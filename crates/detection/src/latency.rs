@@ -1,0 +1,75 @@
+//! Latency beyond the environment's threshold.
+//!
+//! Opens when at least [`OVER_MIN`] of the last [`LOOKED_AT`] observations since the release are
+//! above it (so their median is too). Closes when the median of the last [`LOOKED_AT`], at least
+//! [`FINE_MIN`] of them, is within it again, or when a new release went out.
+//!
+//! False alarms: were a healthy service above the threshold in a share p of its observations,
+//! independently, a look at five would open with chance `5 p⁴ (1 - p) + p⁵` (binomial tail): 5e-8
+//! for p = 1 %, 3e-5 for 5 %, 4.6e-4 for 10 %. A single slow observation, or three, never open.
+
+use homeostat_schema::types::Evidence;
+
+use crate::{
+    observation::Observation,
+    score::{Part, Standing},
+    settings::Settings,
+};
+
+/// Observations looked at.
+pub(crate) const LOOKED_AT: usize = 5;
+/// Of these, above the threshold for a finding.
+pub(crate) const OVER_MIN: usize = 4;
+/// Observations within the threshold before it is believed.
+pub(crate) const FINE_MIN: usize = 3;
+
+/// What the last observations say; `None` when none of them has a latency.
+pub(crate) fn part(observations: &[&Observation], settings: &Settings) -> Option<Part> {
+    let last: Vec<(&Observation, f64)> = last(observations);
+    let median = median(last.iter().map(|(_, ms)| *ms).collect())?;
+    let over = last.iter().filter(|(_, ms)| *ms > settings.latency_ms_max).count();
+    let standing = standing(over, last.len(), median > settings.latency_ms_max);
+    Some(Part { standing, evidence: evidence(&last, median, over, settings) })
+}
+
+/// How `over` of `n` observations stand. Also used for error rates of which nobody said how many
+/// requests are behind them.
+pub(crate) fn standing(over: usize, n: usize, median_is_over: bool) -> Standing {
+    match (over, n) {
+        (over, _) if over >= OVER_MIN => Standing::Bad,
+        _ if median_is_over => Standing::Doubtful,
+        (_, n) if n < FINE_MIN => Standing::Waiting,
+        _ => Standing::Fine,
+    }
+}
+
+fn last<'a>(observations: &[&'a Observation]) -> Vec<(&'a Observation, f64)> {
+    let with = observations.iter().filter_map(|one| one.latency.map(|latency| (*one, latency.ms)));
+    let mut with: Vec<_> = with.collect();
+    with.drain(..with.len().saturating_sub(LOOKED_AT));
+    with
+}
+
+/// The lower median: of an even number the lower of the two in the middle.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len().checked_sub(1)? / 2;
+    values.get(middle).copied()
+}
+
+fn evidence(last: &[(&Observation, f64)], median: f64, over: usize, settings: &Settings) -> Evidence {
+    let samples = last.iter().filter_map(|(one, _)| one.latency).map(|latency| latency.samples);
+    Evidence {
+        metric: "latency-ms".to_owned(),
+        observed: median,
+        bound: settings.latency_ms_max,
+        unit: "ms".to_owned(),
+        samples: samples.fold(0, u64::saturating_add),
+        text: format!(
+            "median {median:.0} ms of the last {} observations; {over} of them above {:.0} ms",
+            last.len(),
+            settings.latency_ms_max
+        ),
+        events: last.iter().map(|(one, _)| one.event.clone()).collect(),
+    }
+}

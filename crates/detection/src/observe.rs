@@ -1,0 +1,176 @@
+//! One event, or one silence, digested.
+
+use homeostat_schema::types::{Event, EventKind, Finding, Health};
+
+use crate::{
+    deployment, error_rate,
+    finding::{self, Opened, Place},
+    latency,
+    observation::{KEPT_AT_CLOSING, Observation},
+    releases,
+    score::{self, Part, Standing},
+    settings::Settings,
+    state::ServiceState,
+};
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// To be kept in place of the old one.
+    pub state: ServiceState,
+    /// What opened; empty most of the time.
+    pub findings: Vec<Finding>,
+    /// How the service is now.
+    pub health: Health,
+    /// When to call [`recheck`] if nothing else comes, milliseconds since the epoch. Each answer
+    /// replaces the one before; `None` takes it back.
+    pub recheck_at_ms: Option<u64>,
+}
+
+/// Digests one event of the service that `state` is about.
+///
+/// Tests, late events, and whatever of forks is not a run change nothing. Work is bounded by the
+/// bounds of the state.
+pub fn observe(mut state: ServiceState, event: &Event, settings: &Settings, now_ms: u64) -> Observed {
+    let opened = if is_only_recorded(event) { Vec::new() } else { take(&mut state, event, settings) };
+    let findings = opened
+        .iter()
+        .map(|opened| {
+            let health = health_of(&state, opened, settings, now_ms);
+            finding::by_event(&state, opened, health, event, settings, now_ms)
+        })
+        .collect();
+    finish(state, findings, settings, now_ms)
+}
+
+/// The time of [`Observed::recheck_at_ms`] has come: looks whether telemetry stopped.
+pub fn recheck(
+    mut state: ServiceState,
+    env: &str,
+    service: &str,
+    settings: &Settings,
+    now_ms: u64,
+) -> Observed {
+    let stopped = !state.telemetry.blind && state.telemetry.is_silent(settings, now_ms);
+    let mut findings = Vec::new();
+    if stopped {
+        state.telemetry.blind = true;
+        let health = health_of(&state, &Opened::Blind, settings, now_ms);
+        let place = Place { env, service, now_ms };
+        findings.push(finding::by_silence(&state, health, &place, settings));
+    }
+    finish(state, findings, settings, now_ms)
+}
+
+fn finish(state: ServiceState, findings: Vec<Finding>, settings: &Settings, now_ms: u64) -> Observed {
+    Observed {
+        health: score::health(parts(&state, settings, now_ms), settings),
+        recheck_at_ms: state.telemetry.due_ms(settings),
+        findings,
+        state,
+    }
+}
+
+fn is_only_recorded(event: &Event) -> bool {
+    let trust = &event.trust;
+    trust.test || trust.late || (trust.fork && !matches!(event.kind, EventKind::Run))
+}
+
+fn take(state: &mut ServiceState, event: &Event, settings: &Settings) -> Vec<Opened> {
+    let mut opened = Vec::new();
+    if releases::is_about(&event.kind) {
+        opened.extend(deployment::take(&mut state.releases, event).map(Opened::Deployment));
+        state.follow_release();
+    }
+    if matches!(event.kind, EventKind::Run) {
+        opened.extend(state.runs.take(event).map(Opened::Run));
+    }
+    if matches!(event.kind, EventKind::Observation) && reports(event) {
+        state.telemetry.heard(event);
+    }
+    if let Some(observation) = Observation::of(event) {
+        state.window.insert(observation);
+        opened.extend(judge_latency(state, settings));
+        opened.extend(judge_errors(state, settings));
+    }
+    opened
+}
+
+/// Numbers that are none are broken telemetry, which is as good as missing.
+fn reports(event: &Event) -> bool {
+    let latency = event.latency.is_some_and(f64::is_finite);
+    latency || event.signals.iter().any(|signal| signal.value.is_finite())
+}
+
+fn judge_latency(state: &mut ServiceState, settings: &Settings) -> Option<Opened> {
+    let standing = latency::part(&observations(state), settings)?.standing;
+    match (state.latency_open, standing) {
+        (false, Standing::Bad) => {
+            state.latency_open = true;
+            state.releases.blemish();
+            return Some(Opened::Latency);
+        }
+        (true, Standing::Fine) => state.latency_open = false,
+        _ => {}
+    }
+    None
+}
+
+fn judge_errors(state: &mut ServiceState, settings: &Settings) -> Option<Opened> {
+    let standing = error_rate::part(&observations(state), settings)?.standing;
+    match (state.errors_open, standing) {
+        (false, Standing::Bad) => {
+            state.errors_open = true;
+            state.releases.blemish();
+            return Some(Opened::Errors);
+        }
+        (true, Standing::Fine) => {
+            state.errors_open = false;
+            state.window.keep_last(KEPT_AT_CLOSING);
+        }
+        _ => {}
+    }
+    None
+}
+
+fn observations(state: &ServiceState) -> Vec<&Observation> {
+    state.window.items().iter().collect()
+}
+
+/// The health that goes with a finding: the service's, with a failed run counted in full.
+fn health_of(state: &ServiceState, opened: &Opened, settings: &Settings, now_ms: u64) -> Health {
+    let mut parts = parts(state, settings, now_ms);
+    if let Opened::Run(failed) = opened
+        && let Some(part) = state.runs.failed_part(failed)
+    {
+        parts.retain(|part| part.evidence.metric != "run");
+        parts.insert(0, part);
+    }
+    score::health(parts, settings)
+}
+
+fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    parts.extend(deployment::part(&state.releases));
+    parts.extend(state.runs.part(now_ms));
+    // What was seen before telemetry stopped says nothing about now.
+    if !state.telemetry.blind {
+        let observations = observations(state);
+        let latency = latency::part(&observations, settings);
+        parts.extend(latency.map(|part| as_open(part, state.latency_open)));
+        let errors = error_rate::part(&observations, settings);
+        parts.extend(errors.map(|part| as_open(part, state.errors_open)));
+    }
+    parts.extend(state.telemetry.part(settings, now_ms));
+    parts
+}
+
+/// A part is bad exactly while its finding is open, so that both open and close together.
+fn as_open(part: Part, open: bool) -> Part {
+    let standing = match (open, part.standing) {
+        (true, _) => Standing::Bad,
+        (false, Standing::Bad) => Standing::Doubtful,
+        (false, standing) => standing,
+    };
+    Part { standing, ..part }
+}

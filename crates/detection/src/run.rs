@@ -1,0 +1,184 @@
+//! A pipeline run that failed.
+//!
+//! Opens when a run's newest state becomes failure, once per run and attempt. Closes when the
+//! same run succeeds, at a higher attempt as a rule, or a newer run of the same name on the same
+//! branch does. A run that failed makes a service doubtful, not bad: it says nothing about what is
+//! running. It is forgotten after [`FAILED_RUN_COUNTS_MS`], because branches are abandoned.
+
+use homeostat_schema::types::{AssessmentRequest, Event};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    deployment::GRACE_MS,
+    progress::{Mark, Moved, Progress},
+    score::{Part, Standing, evidence},
+    text,
+};
+
+/// Runs remembered: enough that a run being healed is not pushed out by the workflows of a few
+/// other pushes. The one not heard of for the longest goes first.
+pub(crate) const RUNS_MAX: usize = 12;
+/// How long a failed run makes the service doubtful: a day.
+const FAILED_RUN_COUNTS_MS: u64 = 24 * 60 * 60 * 1000;
+/// Events named as evidence, as the schema has it.
+const EVIDENCE_EVENTS_MAX: usize = 8;
+
+/// One run, from all deliveries about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Run {
+    key: String,
+    mark: Mark,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    title: Option<String>,
+    fork: bool,
+}
+
+/// The runs of one service, by key.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Runs(Vec<Run>);
+
+/// A run's attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) key: String,
+    pub(crate) attempt: u32,
+}
+
+impl Runs {
+    /// Takes a delivery; the run and attempt when a finding opens.
+    pub(crate) fn take(&mut self, event: &Event) -> Option<Failed> {
+        let mark = Mark::of(event)?;
+        let key = text::subject(event.correlation.run.as_ref(), event);
+        let before = self.get(&key).map(|run| (run.mark.attempt, run.mark.progress));
+        let moved = self.deliver(&key, mark, event);
+        let now = &self.get(&key)?.mark;
+        let news = moved == Moved::Ahead && before != Some((now.attempt, Progress::Failure));
+        let attempt = now.attempt;
+        let failed = now.progress == Progress::Failure && news;
+        failed.then_some(Failed { key, attempt })
+    }
+
+    fn deliver(&mut self, key: &str, mark: Mark, event: &Event) -> Moved {
+        match self.0.binary_search_by(|run| run.key.as_str().cmp(key)) {
+            Ok(place) => self.0.get_mut(place).map_or(Moved::NotAtAll, |run| run.join(&mark, event)),
+            Err(place) => {
+                self.0.insert(place, Run::begin(key, mark, event));
+                self.make_room(key);
+                Moved::Ahead
+            }
+        }
+    }
+
+    fn make_room(&mut self, newcomer: &str) {
+        while self.0.len() > RUNS_MAX {
+            let others = self.0.iter().filter(|run| run.key != newcomer);
+            let oldest = others.min_by_key(|run| (run.mark.seen_ms, &run.key)).map(|run| run.key.clone());
+            self.0.retain(|run| Some(&run.key) != oldest.as_ref());
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&Run> {
+        self.0.iter().find(|run| run.key == key)
+    }
+
+    /// How the runs stand; `None` when none is known that counts.
+    pub(crate) fn part(&self, now_ms: u64) -> Option<Part> {
+        let recent = |run: &&Run| now_ms.saturating_sub(run.mark.seen_ms) <= FAILED_RUN_COUNTS_MS;
+        let counted: Vec<&Run> = self.0.iter().filter(|run| !run.fork).filter(recent).collect();
+        let failed: Vec<&Run> = counted.iter().copied().filter(|run| self.is_failing(run)).collect();
+        if counted.is_empty() {
+            return None;
+        }
+        let mut evidence =
+            evidence("run", &format!("{} of {} recent runs failed", failed.len(), counted.len()));
+        evidence.observed = failed.len() as f64;
+        evidence.unit = "{run}".to_owned();
+        evidence.samples = counted.len() as u64;
+        evidence.events = failed.iter().take(EVIDENCE_EVENTS_MAX).map(|run| run.mark.event.clone()).collect();
+        let standing = if failed.is_empty() { Standing::Fine } else { Standing::Doubtful };
+        Some(Part { standing, evidence })
+    }
+
+    fn is_failing(&self, run: &Run) -> bool {
+        let cured = |other: &Run| other.mark.progress == Progress::Success && other.follows(run);
+        run.mark.progress == Progress::Failure && !self.0.iter().any(cured)
+    }
+
+    /// The run that failed, as the finding shows it.
+    pub(crate) fn failed_part(&self, failed: &Failed) -> Option<Part> {
+        self.get(&failed.key).map(Run::part)
+    }
+
+    /// How the run of the request did since then; `None` when nothing came in.
+    pub(crate) fn part_since(&self, request: &AssessmentRequest) -> Option<Part> {
+        let run = self.get(&text::key(request.correlation.run.as_ref()?))?;
+        if run.is_beyond(request) {
+            return Some(run.part());
+        }
+        let newer = self.0.iter().filter(|other| other.follows(run) && other.is_since(request.since));
+        newer.max_by_key(|other| (other.mark.at_ms, &other.key)).map(Run::part)
+    }
+}
+
+impl Run {
+    fn begin(key: &str, mark: Mark, event: &Event) -> Self {
+        Self {
+            key: key.to_owned(),
+            mark,
+            branch: text::optional(event.branch.as_ref()),
+            title: text::optional(event.title.as_ref()),
+            fork: event.trust.fork,
+        }
+    }
+
+    fn join(&mut self, mark: &Mark, event: &Event) -> Moved {
+        self.branch = self.branch.take().or_else(|| text::optional(event.branch.as_ref()));
+        self.title = self.title.take().or_else(|| text::optional(event.title.as_ref()));
+        self.fork |= event.trust.fork;
+        self.mark.advance(mark)
+    }
+
+    /// A newer run of the same name on the same branch.
+    fn follows(&self, other: &Self) -> bool {
+        self.branch.is_some()
+            && self.branch == other.branch
+            && self.title == other.title
+            && self.key != other.key
+            && self.mark.at_ms > other.mark.at_ms
+    }
+
+    /// Whether it got beyond the attempt that the request is to verify the cure of.
+    fn is_beyond(&self, request: &AssessmentRequest) -> bool {
+        let succeeded = self.mark.progress == Progress::Success;
+        match request.correlation.run_attempt {
+            Some(failed) => self.mark.attempt > failed || (self.mark.attempt == failed && succeeded),
+            None => succeeded || self.mark.seen_ms >= request.since,
+        }
+    }
+
+    fn is_since(&self, since_ms: u64) -> bool {
+        match self.mark.progress {
+            Progress::Failure => self.mark.seen_ms >= since_ms,
+            _ => self.mark.seen_ms >= since_ms.saturating_sub(GRACE_MS),
+        }
+    }
+
+    fn part(&self) -> Part {
+        let (standing, what) = match self.mark.progress {
+            Progress::Success => (Standing::Fine, "succeeded"),
+            Progress::Failure => (Standing::Bad, "failed"),
+            progress if progress.is_under_way() => (Standing::Waiting, "is under way"),
+            _ => (Standing::Waiting, "ended without a result"),
+        };
+        let name = self.title.as_deref().unwrap_or("the run");
+        let mut evidence = evidence("run", &format!("{name}, attempt {}, {what}", self.mark.attempt));
+        evidence.observed = if standing == Standing::Bad { 1.0 } else { 0.0 };
+        evidence.unit = "{failure}".to_owned();
+        evidence.samples = 1;
+        evidence.events = vec![self.mark.event.clone()];
+        Part { standing, evidence }
+    }
+}

@@ -1,0 +1,117 @@
+//! The health score: 0 to 100, with its parts.
+//!
+//! Each part is between 0 and 1: 1 is well; [`UNPROVEN_MIN`] or above is doubtful; at most
+//! [`PROVEN_MAX`] is proven bad; nothing lies between. With `worst` the lowest part and `mean`
+//! the mean of all,
+//!
+//! ```text
+//! score = 100 · (0.8 · worst + 0.2 · mean)
+//! ```
+//!
+//! so that every part counts, one bad part suffices, and doubt alone never does: with one part
+//! proven bad the score is below 30 (at most 8 + 20 · (3 + 0.1) / 4 = 23.5 of four parts), with
+//! none it is at least 60. The default thresholds (30, 40, 50) lie between.
+//!
+//! Verdict: a score below the threshold is `bad`; else missing telemetry is `blind`; else a
+//! doubtful part, or no part at all, is `watching`; else `healthy`.
+
+use homeostat_schema::types::{Evidence, Health, Verdict};
+
+use crate::settings::Settings;
+
+/// The highest value of a part that is proven bad.
+pub(crate) const PROVEN_MAX: f64 = 0.1;
+/// The lowest value of a part that is merely doubtful.
+pub(crate) const UNPROVEN_MIN: f64 = 0.6;
+/// The value of a part that waits for news.
+pub(crate) const WAITING: f64 = 0.9;
+const WORST_WEIGHT: f64 = 0.8;
+const MEAN_WEIGHT: f64 = 0.2;
+
+/// How a part stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Fine,
+    /// Too little is known yet.
+    Waiting,
+    /// It looks bad, but that is not proven.
+    Doubtful,
+    /// Proven bad.
+    Bad,
+    /// Telemetry is missing.
+    Blind,
+}
+
+/// One part of the health of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) standing: Standing,
+    pub(crate) evidence: Evidence,
+}
+
+impl Part {
+    fn value(&self) -> f64 {
+        match self.standing {
+            Standing::Fine => 1.0,
+            Standing::Waiting => WAITING,
+            Standing::Doubtful => UNPROVEN_MIN + (WAITING - UNPROVEN_MIN) * self.closeness(),
+            Standing::Blind => UNPROVEN_MIN,
+            Standing::Bad => PROVEN_MAX * self.closeness(),
+        }
+    }
+
+    /// How near the observed is to what is allowed: 1 within it, towards 0 far beyond it.
+    fn closeness(&self) -> f64 {
+        let (observed, bound) = (self.evidence.observed, self.evidence.bound);
+        if observed <= bound || observed <= 0.0 { 1.0 } else { (bound / observed).clamp(0.0, 1.0) }
+    }
+}
+
+/// Puts the parts together.
+pub(crate) fn health(parts: Vec<Part>, settings: &Settings) -> Health {
+    let score = score(&parts);
+    let verdict = verdict(&parts, score, settings.score_min);
+    Health { verdict, score, because: parts.into_iter().map(|part| part.evidence).collect() }
+}
+
+/// The answer when nothing is known at all: neither well nor bad.
+pub(crate) fn nothing_known(text: &str) -> Health {
+    let part = Part { standing: Standing::Blind, evidence: evidence("telemetry", text) };
+    Health { verdict: Verdict::Blind, score: score(&[part.clone()]), because: vec![part.evidence] }
+}
+
+/// Evidence that is words only.
+pub(crate) fn evidence(metric: &str, text: &str) -> Evidence {
+    Evidence {
+        metric: metric.to_owned(),
+        observed: 0.0,
+        bound: 0.0,
+        unit: "1".to_owned(),
+        samples: 0,
+        text: text.to_owned(),
+        events: Vec::new(),
+    }
+}
+
+fn score(parts: &[Part]) -> f64 {
+    if parts.is_empty() {
+        return 100.0;
+    }
+    let values: Vec<f64> = parts.iter().map(Part::value).collect();
+    let worst = values.iter().copied().fold(1.0, f64::min);
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (100.0 * (WORST_WEIGHT * worst + MEAN_WEIGHT * mean)).clamp(0.0, 100.0)
+}
+
+fn verdict(parts: &[Part], score: f64, score_min: f64) -> Verdict {
+    let any = |wanted: &[Standing]| parts.iter().any(|part| wanted.contains(&part.standing));
+    if score < score_min {
+        Verdict::Bad
+    } else if any(&[Standing::Blind]) {
+        Verdict::Blind
+    } else if parts.is_empty() || any(&[Standing::Waiting, Standing::Doubtful, Standing::Bad]) {
+        Verdict::Watching
+    } else {
+        Verdict::Healthy
+    }
+}

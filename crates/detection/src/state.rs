@@ -1,0 +1,93 @@
+//! What is remembered of one service in one environment: bounded, versioned, JSON.
+//!
+//! At the hard bounds (five deployments, twelve runs, ten observations, names cut to 64
+//! characters) it stays below 16 KB; as a rule it is 1 to 4 KB.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{observation::Window, releases::Releases, run::Runs, telemetry::Telemetry};
+
+/// The stored form's version.
+const SCHEMA: u32 = 1;
+
+/// The state of one service in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceState {
+    schema: u32,
+    pub(crate) releases: Releases,
+    pub(crate) runs: Runs,
+    pub(crate) window: Window,
+    /// When the release went out that the window is about.
+    pub(crate) released_ms: u64,
+    /// A finding about latency is open.
+    pub(crate) latency_open: bool,
+    /// A finding about errors is open.
+    pub(crate) errors_open: bool,
+    pub(crate) telemetry: Telemetry,
+}
+
+/// A stored state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the JSON of any version.
+    #[error("the stored state of the service is not readable")]
+    Json(#[from] serde_json::Error),
+    /// Written by a version this one does not know.
+    #[error(
+        "the stored state of the service has form {0}, this version reads form {SCHEMA}: run the version that wrote it"
+    )]
+    UnknownForm(u32),
+}
+
+#[derive(Deserialize)]
+struct Form {
+    schema: u32,
+}
+
+impl Default for ServiceState {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA,
+            releases: Releases::default(),
+            runs: Runs::default(),
+            window: Window::default(),
+            released_ms: 0,
+            latency_open: false,
+            errors_open: false,
+            telemetry: Telemetry::default(),
+        }
+    }
+}
+
+impl ServiceState {
+    /// Reads a stored state; nothing stored is a service nobody heard of.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are not a state, or one of an unknown form.
+    pub fn decode(bytes: Option<&[u8]>) -> Result<Self, DecodeError> {
+        let Some(bytes) = bytes else { return Ok(Self::default()) };
+        let form: Form = serde_json::from_slice(bytes)?;
+        if form.schema != SCHEMA {
+            return Err(DecodeError::UnknownForm(form.schema));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The stored form.
+    pub fn encode(&self) -> Vec<u8> {
+        // Cannot fail: strings, whole and finite numbers only. Were it to, the empty bytes are
+        // refused by `decode`, not taken for an empty state.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Begins the window again when a newer release went out.
+    pub(crate) fn follow_release(&mut self) {
+        let newest = self.releases.newest_success_ms().unwrap_or(0);
+        if newest > self.released_ms {
+            self.released_ms = newest;
+            self.window.restart(newest);
+            self.latency_open = false;
+            self.errors_open = false;
+        }
+    }
+}
