@@ -10,11 +10,36 @@
 //! Invariants: a commit number is used once; the cursor only grows and moves together with the
 //! effects; nothing is left unread without a lease, a flag or a bell in flight, short of a crash.
 
+mod batch;
+pub mod calls;
+pub mod cell;
+mod check;
+pub mod drain;
+mod fields;
+pub mod limits;
+
 pub mod name;
+pub mod redis;
+pub mod script;
+pub mod seen;
 pub mod step;
+pub mod store;
+pub mod views;
+mod wire;
+
+pub use calls::{Clock, drain_calls};
+pub use cell::{Cell, CellError};
+pub use drain::{Drained, Ended, drain};
+pub use limits::{Bounds, Limits};
 
 pub use name::{Shard, Stage};
+pub use redis::{Redis, RedisError, Reply};
+pub use script::ScriptStore;
 pub use step::{
-    Action, CallOutcome, Context, Effects, Input, LookFirst, Opening, Output, State, Step, StepError, Timer, Verdict,
-    Write,
+    Action, CallOutcome, Context, Effects, Input, LookFirst, Opening, Output, State, Step, StepError, Timer,
+    Verdict, Write,
+};
+pub use store::{
+    Batch, Commit, Committed, DeadLetter, Failure, Fetch, Fetched, Ingest, Ingested, Lag, Release, Released,
+    Replayed, Store, StoreError, TickReport,
 };

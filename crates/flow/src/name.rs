@@ -5,6 +5,106 @@
 
 use std::fmt;
 
+/// Everything Homeostat keeps in Redis begins with this.
+pub const PREFIX: &str = "hs:";
+
+/// Read models begin with this; [`crate::step::Write`] keys are relative to it.
+pub const VIEW_PREFIX: &str = "hs:v:";
+
+/// The longest shard name: an environment's name is a short word, and keys are in every command.
+pub const SHARD_NAME_BYTES_MAX: usize = 128;
+
+/// The key of a read model.
+pub fn view_key(key: &str) -> String {
+    format!("{VIEW_PREFIX}{key}")
+}
+
+/// The stream of dead letters.
+pub fn dead_key() -> String {
+    format!("{PREFIX}dead")
+}
+
+/// The hash of counters.
+pub fn counters_key() -> String {
+    format!("{PREFIX}cnt")
+}
+
+/// The clock offset in milliseconds; only the embedded host's test mode sets it.
+pub fn clock_key() -> String {
+    format!("{PREFIX}clock")
+}
+
+/// The set of shards that were ever written to.
+pub fn shards_key() -> String {
+    format!("{PREFIX}shards")
+}
+
+/// What this installation was set up with.
+pub fn cell_key() -> String {
+    format!("{PREFIX}cell")
+}
+
+/// A set of event ids (as 64-bit hashes) seen on one day.
+pub fn seen_key(day: i64, bucket: u64) -> String {
+    format!("{PREFIX}seen:{day}:{bucket}")
+}
+
+/// The keys of one stage in one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The inbox, a stream.
+    Inbox,
+    /// The lease's token.
+    Lease,
+    /// "A bell was rung and not yet answered."
+    Bell,
+    /// Cursor, commit number and the like.
+    Meta,
+    /// Tries and last errors of inputs that failed alone.
+    Tries,
+    /// The state fields.
+    State,
+    /// The timers, by due time.
+    Due,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbox => "in",
+            Self::Lease => "lease",
+            Self::Bell => "bell",
+            Self::Meta => "meta",
+            Self::Tries => "tries",
+            Self::State => "st",
+            Self::Due => "due",
+        }
+    }
+}
+
+/// The key of `kind` for `stage` in `shard`: `hs:<shard>:<kind>:<stage>`.
+pub fn key(kind: Kind, stage: Stage, shard: &Shard) -> String {
+    format!("{PREFIX}{shard}:{}:{stage}", kind.as_str())
+}
+
+/// The keys every script starts with, in the order of `lua/prelude.lua`.
+pub(crate) fn home_keys(stage: Stage, shard: &Shard) -> Vec<String> {
+    let of = |kind| key(kind, stage, shard);
+    vec![
+        of(Kind::Inbox),
+        of(Kind::Lease),
+        of(Kind::Bell),
+        of(Kind::Meta),
+        of(Kind::Tries),
+        of(Kind::State),
+        of(Kind::Due),
+        dead_key(),
+        counters_key(),
+        clock_key(),
+        shards_key(),
+    ]
+}
+
 /// A step of the loop with an inbox of its own, such as `detect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stage(&'static str);
@@ -50,6 +150,15 @@ impl Shard {
     /// The shard of what one environment shares.
     pub fn environment(name: &str) -> Self {
         Self(format!("env:{name}"))
+    }
+
+    /// Reads a shard's name as a doorbell carries it; `None` for what no shard is called.
+    pub fn parse(name: &str) -> Option<Self> {
+        let is_index = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let known = name == "global"
+            || name.strip_prefix('s').is_some_and(is_index)
+            || name.strip_prefix("env:").is_some_and(|env| !env.is_empty());
+        (known && name.len() <= SHARD_NAME_BYTES_MAX).then(|| Self(name.to_owned()))
     }
 
     /// The shard's name, as carried by a doorbell.

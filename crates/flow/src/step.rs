@@ -155,6 +155,17 @@ pub struct Effects {
     pub writes: Vec<Write>,
 }
 
+impl Effects {
+    /// Adds what a later input of the same batch wants: the last word on a state field or timer
+    /// stands, outputs and writes keep their order.
+    pub fn absorb(&mut self, later: Self) {
+        self.state.extend(later.state);
+        self.outputs.extend(later.outputs);
+        self.timers.extend(later.timers);
+        self.writes.extend(later.writes);
+    }
+}
+
 /// What a step answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -219,12 +230,8 @@ pub trait Action {
 
     /// Carries it out; `look_first` when an earlier worker may have called already.
     /// Must end within `within_ms`, and says [`CallOutcome::Unknown`] when it cannot tell.
-    fn call(
-        &self,
-        input: &Input,
-        look_first: LookFirst,
-        within_ms: u64,
-    ) -> impl Future<Output = CallOutcome>;
+    fn call(&self, input: &Input, look_first: LookFirst, within_ms: u64)
+    -> impl Future<Output = CallOutcome>;
 
     /// Turns the outcome into effects. Pure. Also called with `Unknown` for an intent that is
     /// given up (five workers died over it).

@@ -1,0 +1,3 @@
+-- Rings regardless of the flag.
+ring_always()
+return { 'rung' }
