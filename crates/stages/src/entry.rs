@@ -1,0 +1,87 @@
+//! What goes into each inbox: one closed enum a stage, as JSON of the wire forms.
+
+use homeostat_flow::{Output, Shard};
+use homeostat_schema::{types, wire};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::name;
+
+/// For the detect stage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DetectEntry {
+    /// Something happened.
+    Event(wire::Event),
+    /// The plan stage asks how a service has been.
+    Assess(wire::AssessmentRequest),
+}
+
+/// For the plan stage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanEntry {
+    /// From detect.
+    Finding(wire::Finding),
+    /// From detect, as asked.
+    Assessment(wire::Assessment),
+    /// From act.
+    Attempt(wire::Attempt),
+    /// From the API.
+    Operator(wire::OperatorWord),
+}
+
+/// For the act stage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActEntry {
+    /// From plan.
+    Plan(wire::Plan),
+}
+
+/// For the learn stage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LearnEntry {
+    /// From plan.
+    Sample(wire::Sample),
+}
+
+/// Reads an entry.
+///
+/// # Errors
+/// [`wire::WireError`], which names the field, when it is not the JSON form of `T`.
+pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, wire::WireError> {
+    wire::decode_form(payload)
+}
+
+/// Writes an entry.
+pub fn encode<T: Serialize>(entry: &T) -> Vec<u8> {
+    // Wire forms have string keys and finite floats only, so this cannot fail; an empty payload
+    // would be dead-lettered with its error, not lost.
+    serde_json::to_vec(entry).unwrap_or_default()
+}
+
+/// An event on its way to its service's shard.
+pub fn for_event(event: &types::Event, shards: u32) -> Output {
+    Output {
+        stage: name::DETECT,
+        shard: name::shard_of_service(&event.service, shards),
+        fields: vec![name::service_field(&event.env, &event.service)],
+        payload: encode(&DetectEntry::Event(event.clone().into())),
+    }
+}
+
+/// An operator's word on its way to the incident's case.
+pub fn for_operator(word: &types::OperatorWord, env: &str, service: &str, shards: u32) -> Output {
+    for_plan(&PlanEntry::Operator(word.clone().into()), env, service, name::shard_of_service(service, shards))
+}
+
+/// An entry for the case of one service.
+pub(crate) fn for_plan(entry: &PlanEntry, env: &str, service: &str, shard: Shard) -> Output {
+    Output {
+        stage: name::PLAN,
+        shard,
+        fields: vec![name::case_field(env, service)],
+        payload: encode(entry),
+    }
+}
