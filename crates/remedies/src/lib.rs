@@ -13,5 +13,7 @@
 //! payload takes part in building a URL.
 
 pub mod connector;
+pub mod guards;
 mod names;
+pub mod planner;
 mod text;

@@ -51,9 +51,9 @@ fn looks_secret(word: &str) -> bool {
     let values = bare.split(['=', ':', '"', '\'']);
     SECRET_PREFIXES.iter().any(prefixed)
         || SECRET_PARTS.iter().any(|part| word.contains(part))
-        || values.skip(1).any(|value| {
-            SECRET_PREFIXES.iter().any(|p| value.starts_with(*p) && value.chars().count() >= 16)
-        })
+        || values
+            .skip(1)
+            .any(|value| SECRET_PREFIXES.iter().any(|p| value.starts_with(*p) && value.chars().count() >= 16))
 }
 
 /// `90 s`, `45 min`, `2 h`: for a person, rounded up to the unit shown.
@@ -71,8 +71,7 @@ mod tests {
 
     #[test]
     fn cuts_by_characters_and_says_so() {
-        for (input, max, expected) in
-            [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("äöüß", 3, "äö…"), ("", 3, "")]
+        for (input, max, expected) in [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("äöüß", 3, "äö…"), ("", 3, "")]
         {
             assert_eq!(cut(input, max), expected);
         }
@@ -94,7 +93,9 @@ mod tests {
 
     #[test]
     fn spans_read_well() {
-        for (ms, expected) in [(0, "0 s"), (1, "1 s"), (90_000, "90 s"), (300_000, "5 min"), (14_400_000, "4 h")] {
+        for (ms, expected) in
+            [(0, "0 s"), (1, "1 s"), (90_000, "90 s"), (300_000, "5 min"), (14_400_000, "4 h")]
+        {
             assert_eq!(span(ms), expected);
         }
     }

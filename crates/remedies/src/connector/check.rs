@@ -6,8 +6,7 @@ use super::ConnectorError;
 use crate::text;
 
 /// RFC 3986's unreserved characters stay; all else is encoded.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// GitHub's limits are 39 for an owner and 100 for a repository.
 const GITHUB_NAME_MAX: usize = 100;
 /// GitHub's run ids are 64-bit numbers.

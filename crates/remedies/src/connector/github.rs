@@ -228,9 +228,9 @@ impl Redeploy {
             return match heard {
                 // 202: GitHub merged the base branch instead and made no deployment.
                 Heard::Ok(202, _) => Step::Failed("GitHub merged instead of deploying".to_owned()),
-                Heard::Ok(..) => Step::Done(format!(
-                    "GitHub deploys {} to {} again", self.commit, self.environment
-                )),
+                Heard::Ok(..) => {
+                    Step::Done(format!("GitHub deploys {} to {} again", self.commit, self.environment))
+                }
                 Heard::Refused(_, why) => Step::Failed(format!("GitHub refused the deployment: {why}")),
                 Heard::Unclear(why) => self.probe.unclear(why, look),
             };

@@ -157,7 +157,11 @@ impl Rollback {
     fn unread(&self, why: &str) -> Step {
         let text = format!("the Deployment {} could not be read: {why}", self.deployment);
         // An earlier worker may have patched, and nobody could look.
-        if self.look == LookFirst::Yes && self.current.is_none() { Step::Unknown(text) } else { Step::Failed(text) }
+        if self.look == LookFirst::Yes && self.current.is_none() {
+            Step::Unknown(text)
+        } else {
+            Step::Failed(text)
+        }
     }
 
     fn saw_deployment(&mut self, json: &Value) -> Step {
@@ -214,7 +218,8 @@ impl Rollback {
         let template = without_hash(&past.template);
         if template == without_hash(&current.template) {
             return Step::Failed(format!(
-                "nothing to roll back to: revision {} has the template that is running", past.revision
+                "nothing to roll back to: revision {} has the template that is running",
+                past.revision
             ));
         }
         self.aim = past.revision;
@@ -225,9 +230,9 @@ impl Rollback {
 
     fn patched(&mut self, heard: Heard) -> Step {
         match heard {
-            Heard::Ok(..) => Step::Done(format!(
-                "the Deployment {} goes back to revision {}", self.deployment, self.aim
-            )),
+            Heard::Ok(..) => {
+                Step::Done(format!("the Deployment {} goes back to revision {}", self.deployment, self.aim))
+            }
             // It changed since it was read: once more, from the start.
             Heard::Refused(409 | 422, _) if self.rereads < REREADS_MAX => {
                 self.rereads += 1;
@@ -245,7 +250,8 @@ impl Rollback {
     fn looked_after(&self, json: &Value, why: &str) -> Step {
         if annotation(json, ATTEMPT) == Some(self.key.as_str()) {
             return Step::Done(format!(
-                "the Deployment {} goes back to revision {}", self.deployment, self.aim
+                "the Deployment {} goes back to revision {}",
+                self.deployment, self.aim
             ));
         }
         Step::Unknown(format!("{why}; the Deployment does not show it so far"))
@@ -261,9 +267,8 @@ impl Rollback {
 
     fn read_replica_sets(&self) -> Call {
         let selector = self.current.as_ref().map(|current| current.selector.as_str()).unwrap_or_default();
-        let mut url = format!(
-            "{}/replicasets?labelSelector={}&limit={PAGE_LIMIT}", self.base, check::encode(selector)
-        );
+        let mut url =
+            format!("{}/replicasets?labelSelector={}&limit={PAGE_LIMIT}", self.base, check::encode(selector));
         if !self.token.is_empty() {
             url.push_str(&format!("&continue={}", check::encode(&self.token)));
         }
@@ -346,7 +351,8 @@ fn selector(json: &Value) -> Option<String> {
 
 fn requirement(json: &Value) -> Option<String> {
     let key = json["key"].as_str()?;
-    let values: Vec<&str> = json["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let values: Vec<&str> =
+        json["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let values = values.join(",");
     Some(match json["operator"].as_str()? {
         "In" => format!("{key} in ({values})"),

@@ -20,11 +20,7 @@ pub(super) enum Talk {
 }
 
 impl Talk {
-    pub(super) fn open(
-        plan: &Plan,
-        endpoints: &Endpoints,
-        look: LookFirst,
-    ) -> Result<Self, ConnectorError> {
+    pub(super) fn open(plan: &Plan, endpoints: &Endpoints, look: LookFirst) -> Result<Self, ConnectorError> {
         match (&plan.remedy, &plan.target) {
             (Remedy::RerunFailedJobs, Target::Github(target)) => {
                 Rerun::open(plan, target, &endpoints.github_origin, look).map(Self::Rerun)
@@ -40,7 +36,7 @@ impl Talk {
                 Notify::open(plan, &endpoints.slack_origin, look).map(Self::Notify)
             }
             (remedy, target) => Err(ConnectorError::NoConnector {
-                remedy: names::remedy(remedy).to_owned(),
+                remedy: remedy.name().to_owned(),
                 target: names::target(target),
             }),
         }
@@ -94,11 +90,7 @@ impl Session {
     /// # Errors
     /// [`ConnectorError`] when the plan names what cannot be asked for; nothing was sent, so the
     /// attempt failed for certain.
-    pub fn open(
-        plan: &Plan,
-        endpoints: &Endpoints,
-        look_first: LookFirst,
-    ) -> Result<Self, ConnectorError> {
+    pub fn open(plan: &Plan, endpoints: &Endpoints, look_first: LookFirst) -> Result<Self, ConnectorError> {
         Ok(Self {
             talk: Talk::open(plan, endpoints, look_first)?,
             dry_run: plan.dry_run,

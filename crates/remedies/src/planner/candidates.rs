@@ -1,0 +1,64 @@
+//! Which remedies fit a finding, and what each would work on here.
+//!
+//! | finding | remedies, in order of preference |
+//! |---|---|
+//! | run failed | re-run failed jobs |
+//! | deployment failed, latency high, error rate high | rollback, redeploy |
+//! | blind, and kinds this version does not know | none: a person is told |
+
+use homeostat_schema::config::{Config, Service};
+use homeostat_schema::types::{Finding, FindingKind, GithubTarget, KubernetesTarget, Remedy, Target};
+
+/// A remedy that fits, and its target where one is configured.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) remedy: Remedy,
+    pub(super) target: Option<Target>,
+}
+
+/// The remedies that fit, in order of preference.
+pub(super) fn of(finding: &Finding, config: &Config) -> Vec<Candidate> {
+    let fitting: &[Remedy] = match finding.kind {
+        FindingKind::RunFailed => &[Remedy::RerunFailedJobs],
+        FindingKind::DeploymentFailed | FindingKind::LatencyHigh | FindingKind::ErrorRateHigh => {
+            &[Remedy::Rollback, Remedy::Redeploy]
+        }
+        FindingKind::Blind | FindingKind::Other(_) => &[],
+    };
+    let service = config.services.iter().find(|known| known.name == finding.service);
+    let target = |remedy| service.and_then(|service| target(remedy, finding, service));
+    fitting.iter().map(|remedy| Candidate { remedy: remedy.clone(), target: target(remedy) }).collect()
+}
+
+fn target(remedy: &Remedy, finding: &Finding, service: &Service) -> Option<Target> {
+    match remedy {
+        Remedy::Rollback => kubernetes(&finding.env, service),
+        Remedy::Redeploy => good_commit(finding).and_then(|_| github(&finding.env, service)),
+        Remedy::RerunFailedJobs => {
+            finding.correlation.run.as_ref().and_then(|_| github(&finding.env, service))
+        }
+        _ => None,
+    }
+}
+
+/// A commit to go back to: a good one, and not the one in question.
+fn good_commit(finding: &Finding) -> Option<&str> {
+    let good = finding.last_good.as_ref()?.commit.as_deref()?;
+    (finding.commit.as_deref() != Some(good)).then_some(good)
+}
+
+fn kubernetes(env: &str, service: &Service) -> Option<Target> {
+    let place = service.kubernetes.get(env)?;
+    Some(Target::Kubernetes(KubernetesTarget {
+        namespace: place.namespace.clone(),
+        deployment: place.deployment.clone(),
+    }))
+}
+
+fn github(env: &str, service: &Service) -> Option<Target> {
+    let place = service.github.as_ref()?;
+    Some(Target::Github(GithubTarget {
+        repository: place.repository.clone(),
+        environment: place.environments.get(env).cloned().unwrap_or_else(|| env.to_owned()),
+    }))
+}
