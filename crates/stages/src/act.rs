@@ -206,7 +206,7 @@ fn finish(context: &Context, plan: &Plan, started_at: u64, outcome: &CallOutcome
 
 fn report(context: &Context, plan: &Plan, attempt: Attempt) -> Effects {
     let field = name::attempt_field(&plan.idempotency_key);
-    let mark = Mark::Finished { result: attempt.attempt_result.into() };
+    let mark = Mark::Finished { result: attempt.attempt_result };
     let entry = PlanEntry::Attempt(attempt.into());
     Effects {
         outputs: vec![entry::for_plan(&entry, &plan.env, &plan.service, context.shard.clone())],

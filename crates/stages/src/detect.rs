@@ -83,7 +83,7 @@ impl Step for Detect {
             return self.on_silence(context, field, known).map(Verdict::Done);
         }
         let effects = match entry::decode(&input.payload).map_err(|error| StepError(error.to_string()))? {
-            DetectEntry::Event(event) => self.on_event(context, &event.into(), known),
+            DetectEntry::Event(event) => self.on_event(context, &(*event).into(), known),
             DetectEntry::Assess(request) => self.on_assess(context, &request.into(), &known),
         };
         Ok(Verdict::Done(effects))

@@ -11,7 +11,7 @@ use crate::name;
 #[serde(rename_all = "kebab-case")]
 pub enum DetectEntry {
     /// Something happened.
-    Event(wire::Event),
+    Event(Box<wire::Event>),
     /// The plan stage asks how a service has been.
     Assess(wire::AssessmentRequest),
 }
@@ -67,7 +67,7 @@ pub fn for_event(event: &types::Event, shards: u32) -> Output {
         stage: name::DETECT,
         shard: name::shard_of_service(&event.service, shards),
         fields: vec![name::service_field(&event.env, &event.service)],
-        payload: encode(&DetectEntry::Event(event.clone().into())),
+        payload: encode(&DetectEntry::Event(Box::new(event.clone().into()))),
     }
 }
 
