@@ -96,12 +96,18 @@ mod tests {
     #[test]
     fn derived_ids_never_change() {
         let check = |id: String, expected: &str| assert_eq!(id, expected);
-        check(event("github", "72d3162e-cc78-11e3-81ab-4c9367dc0958", 0), "73cc409c-4fe8-8966-b20f-abd10838b575");
+        check(
+            event("github", "72d3162e-cc78-11e3-81ab-4c9367dc0958", 0),
+            "73cc409c-4fe8-8966-b20f-abd10838b575",
+        );
         check(event_of_content("generic", b"{}", 1), "b7c2e0ac-0f7d-8651-97a2-76edcee34d70");
         check(finding("prod", "shop", &FindingKind::RunFailed, "e1"), "2341881f-19b0-8cb3-a2f4-591b4cbce9b2");
         check(incident(1_764_244_800_000, "f1"), "019ac52f-4200-7ba7-9042-173fa63aecf4");
         check(plan("i1", 1), "80e14127-5b77-83ec-a7f1-b94748a6978a");
-        check(idempotency_key("prod", "shop", "v1.2.3", &Remedy::Rollback, 1), "prod:shop:v1.2.3:rollback:1:38af637240addb4f");
+        check(
+            idempotency_key("prod", "shop", "v1.2.3", &Remedy::Rollback, 1),
+            "prod:shop:v1.2.3:rollback:1:38af637240addb4f",
+        );
         check(timed(1_764_244_800_000, [7; 10]), "019ac52f-4200-7707-8707-070707070707");
     }
 

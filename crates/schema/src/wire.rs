@@ -26,6 +26,7 @@ mod act;
 mod attributes;
 mod depth;
 mod fact;
+pub mod flat;
 mod incident;
 mod judge;
 mod mirror;

@@ -1,0 +1,271 @@
+//! The configuration as an operator writes it, and what an operator is told.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use homeostat_schema::config::{CONFIG_BYTES_MAX, Config, Environment, Mode};
+
+const FILE: &str = "homeostat.toml";
+
+fn read(text: &str) -> Config {
+    Config::from_toml(text, FILE).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// The whole message, as shown.
+fn refused(text: &str, expected: &str) {
+    match Config::from_toml(text, FILE) {
+        Ok(_) => panic!("accepted:\n{text}"),
+        Err(error) => assert_eq!(error.to_string().replace('\n', " ").trim(), expected, "\n{text}"),
+    }
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults_and_acts_nowhere() {
+    let config = read("");
+    assert_eq!(config, Config::default());
+    let limits = |name: &str| (config.environment(name).score_min, config.environment(name).timeout_s);
+    assert_eq!(limits("dev"), (30.0, 30));
+    assert_eq!(limits("stage"), (40.0, 45));
+    assert_eq!(limits("prod"), (50.0, 60));
+    assert_eq!(limits("unknown"), (50.0, 60));
+    for env in ["dev", "stage", "prod", "unknown", "production", "anything"] {
+        assert_eq!(config.mode(env, "shop"), Mode::Suggest, "{env}");
+    }
+}
+
+#[test]
+fn a_partly_written_environment_keeps_the_defaults_of_its_name() {
+    let config = read("[environments.stage]\nmode = \"act\"\n[environments.eu]\nattempts_max = 1\n");
+    let stage = Environment { mode: Mode::Act, ..Environment::named("stage") };
+    assert_eq!(config.environment("stage"), &stage);
+    assert_eq!((stage.score_min, stage.timeout_s), (40.0, 45));
+    assert_eq!(config.environment("eu"), &Environment { attempts_max: 1, ..Environment::named("eu") });
+    assert_eq!(config.environment("dev"), &Environment::named("dev"));
+}
+
+#[test]
+fn an_environment_nobody_named_has_the_settings_of_unknown() {
+    let config = read("[environments.unknown]\nattempts_max = 0\n");
+    assert_eq!(config.environment("nowhere").attempts_max, 0);
+    let by_hand = Config { environments: [].into(), ..Config::default() };
+    assert_eq!(by_hand.environment("nowhere"), &Environment::named("unknown"));
+}
+
+#[test]
+fn a_service_can_be_stricter_or_looser_than_its_environment() {
+    let config = read(
+        "[environments.stage]\nmode = \"act\"\n\
+         [[service]]\nname = \"shop\"\nmode = { stage = \"observe\", prod = \"approve\" }\n",
+    );
+    assert_eq!(config.mode("stage", "shop"), Mode::Observe);
+    assert_eq!(config.mode("stage", "Shop"), Mode::Observe);
+    assert_eq!(config.mode("stage", "other"), Mode::Act);
+    assert_eq!(config.mode("prod", "shop"), Mode::Approve);
+    assert_eq!(config.mode("prod", "other"), Mode::Suggest);
+}
+
+#[test]
+fn what_no_rule_knows_never_acts_even_in_a_configuration_made_by_hand() {
+    let mut config = Config::default();
+    config
+        .environments
+        .insert("unknown".to_owned(), Environment { mode: Mode::Act, ..Environment::default() });
+    assert_eq!(config.mode("unknown", "shop"), Mode::Suggest);
+    assert_eq!(config.mode("nowhere", "shop"), Mode::Suggest);
+    assert!(config.validate().is_err());
+}
+
+#[test]
+fn a_window_is_open_from_its_beginning_until_before_its_end() {
+    let config = read(
+        "[[service]]\nname = \"shop\"\n\
+         [[maintenance]]\nenv = \"prod\"\nservice = \"shop\"\nreason = \"db\"\n\
+         from = \"1970-01-01T00:00:10Z\"\nuntil = \"1970-01-01T00:00:20Z\"\n\
+         [[maintenance]]\nfrom = \"1970-01-01T01:00:30+01:00\"\nuntil = \"1970-01-01T00:00:40Z\"\n",
+    );
+    let check = |env: &str, service: &str, now_ms: u64, expected: Option<&str>| {
+        let reason = config.window_at(env, service, now_ms).map(|window| window.reason.as_str());
+        assert_eq!(reason, expected, "{env} {service} {now_ms}");
+    };
+    check("prod", "shop", 9_999, None);
+    check("prod", "shop", 10_000, Some("db"));
+    check("prod", "SHOP", 19_999, Some("db"));
+    check("prod", "shop", 20_000, None);
+    check("stage", "shop", 10_000, None);
+    check("prod", "cart", 10_000, None);
+    check("stage", "cart", 30_000, Some(""));
+    check("stage", "cart", 40_000, None);
+}
+
+#[test]
+fn a_window_that_cannot_be_read_stays_open() {
+    let mut config =
+        read("[[maintenance]]\nfrom = \"1970-01-01T00:00:00Z\"\nuntil = \"1970-01-01T00:00:01Z\"\n");
+    for window in &mut config.windows {
+        window.until = "some day".to_owned();
+    }
+    assert!(config.window_at("prod", "shop", u64::MAX).is_some());
+}
+
+#[test]
+fn a_misspelt_field_is_named_with_its_place_and_the_name_meant() {
+    refused(
+        "kill_swich = true\n",
+        "homeostat.toml:1:1: unknown field `kill_swich`, expected one of `kill_switch`, `environments`, \
+         `service`, `maintenance`, `learning`; did you mean `kill_switch`?",
+    );
+    refused(
+        "# a comment\n[environments.stage]\n  timeout = 3\n",
+        "homeostat.toml:3:3: unknown field `timeout`, expected one of `aliases`, `mode`, `score_min`, \
+         `timeout_s`, `latency_ms_max`, `error_rate_max`, `cooldown_s`, `attempts_max`, \
+         `attempts_window_s`, `dry_run`; did you mean `timeout_s`?",
+    );
+    refused(
+        "[environments.stage]\nmode = \"Act\"\n",
+        "homeostat.toml:2:8: unknown variant `Act`, expected one of `observe`, `suggest`, `approve`, `act`; \
+         did you mean `act`?",
+    );
+}
+
+#[test]
+fn a_value_that_cannot_be_is_named_with_its_place() {
+    refused(
+        "[environments.stage]\nscore_min = 101\n",
+        "homeostat.toml:2:1: `environments.stage.score_min`: 101 is not within 0 to 100",
+    );
+    refused(
+        "[environments.stage]\nscore_min = nan\n",
+        "homeostat.toml:2:1: `environments.stage.score_min`: NaN is not within 0 to 100",
+    );
+    refused(
+        "[environments.stage]\nlatency_ms_max = 0.0\n",
+        "homeostat.toml:2:1: `environments.stage.latency_ms_max`: 0 is not above 0 and at most 86400000",
+    );
+    refused(
+        "[environments.stage]\ntimeout_s = 0\n",
+        "homeostat.toml:2:1: `environments.stage.timeout_s`: 0 is not within 1 to 86400",
+    );
+    refused(
+        "[environments.unknown]\nmode = \"act\"\n",
+        "homeostat.toml:2:1: `environments.unknown.mode`: `act` cannot be set for what no rule knows; name the \
+         environment first",
+    );
+    refused(
+        "[environments.production]\nmode = \"act\"\n",
+        "homeostat.toml:1:15: `environments.production`: is another name of `prod`; write [environments.prod]",
+    );
+    refused(
+        "[learning]\nlearning_rate = 0.0\n",
+        "homeostat.toml:2:1: `learning.learning_rate`: 0 is not above 0 and at most 1",
+    );
+    refused(
+        "[[maintenance]]\nfrom = \"2025-01-02T00:00:00Z\"\nuntil = \"2025-01-01T00:00:00Z\"\n",
+        "homeostat.toml:3:1: `maintenance[0].until`: must be after `from`, 2025-01-02T00:00:00Z",
+    );
+    refused(
+        "[[maintenance]]\nfrom = \"monday\"\nuntil = \"2025-01-01T00:00:00Z\"\n",
+        "homeostat.toml:2:1: `maintenance[0].from`: not an RFC 3339 time with an offset, such as \
+         2025-11-27T12:00:00Z",
+    );
+}
+
+#[test]
+fn types_and_syntax_are_named_with_their_place() {
+    refused(
+        "[environments.dev]\ntimeout_s = \"30\"\n",
+        "homeostat.toml:2:13: invalid type: string \"30\", expected u64",
+    );
+    refused("[[service]]\nmatch = []\n", "homeostat.toml:1:1: missing field `name`");
+    let error = Config::from_toml("a = \n", FILE).unwrap_err().to_string();
+    assert!(error.starts_with("homeostat.toml:1:"), "{error}");
+}
+
+#[test]
+fn rules_that_contradict_each_other_are_refused() {
+    let place = |text: &str, expected: &str| {
+        let error = Config::from_toml(text, FILE).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}\n{text}");
+    };
+    place(
+        "[environments.dev]\naliases = [\"Production\"]\n",
+        ":2:12: `environments.dev.aliases[0]`: `Production` already means `prod`",
+    );
+    place("[environments.dev]\naliases = [\"stage\"]\n", "`stage` already means `stage`");
+    place(
+        "[environments.dev]\naliases = [\"x\"]\n[environments.prod]\naliases = [\"X\"]\n",
+        "`X` already means `dev`",
+    );
+    place("[environments.Stage]\n", "lower-case letters");
+    place("[environments.\"a b\"]\n", "lower-case letters");
+    place(
+        "[[service]]\nname = \"a\"\n[[service]]\nname = \"A\"\n",
+        ":4:1: `service[1].name`: `A` is already the name of service[0]",
+    );
+    let two = |first: &str, second: &str| {
+        format!(
+            "[[service]]\nname = \"a\"\nmatch = [{first}]\n[[service]]\nname = \"b\"\nmatch = [{second}]\n"
+        )
+    };
+    place(
+        &two("{ name = \"x\" }", "{ source = \"github\", name = \"X\" }"),
+        "`service[1].match[0].name`: `X` already leads to service[0]",
+    );
+    place(
+        &two("{ source = \"github\", name = \"x\" }", "{ source = \"GitHub\", name = \"x\" }"),
+        "already leads to service[0]",
+    );
+    place(&two("{ name = \"b\" }", ""), "`service[0].match[0].name`: `b` already leads to service[1]");
+    place("[[service]]\nname = \"unassigned/github/x\"\n", "does not begin with `unassigned/`");
+    place("[[service]]\nname = \"a/../b\"\n", "`service[0].name`");
+    place("[[service]]\nname = \"a\"\nmode = { unknown = \"act\" }\n", "what no rule knows");
+    place(
+        "[[service]]\nname = \"a\"\nmode = { production = \"act\" }\n",
+        "no environment is named `production`; there are `dev`, `prod`, `stage`, `unknown`",
+    );
+    place("[[service]]\nname = \"a\"\ngithub = { repository = \"a/../b\" }\n", "`owner/name`");
+    place("[[service]]\nname = \"a\"\ngithub = { repository = \"../b\" }\n", "`owner/name`");
+    place(
+        "[[service]]\nname = \"a\"\n[service.kubernetes.prod]\nnamespace = \"x\"\ndeployment = \"a/b\"\n",
+        ":5:1: `service[0].kubernetes.prod.deployment`",
+    );
+    place(
+        "[[maintenance]]\nservice = \"a\"\nfrom = \"2025-01-01T00:00:00Z\"\nuntil = \"2025-01-02T00:00:00Z\"\n",
+        "no [[service]] is named `a`",
+    );
+}
+
+#[test]
+fn rules_that_only_look_alike_are_accepted() {
+    read(
+        "[[service]]\nname = \"a\"\nmatch = [{ source = \"github\", name = \"x\" }, { name = \"a\" }]\n\
+         [[service]]\nname = \"b\"\nmatch = [{ source = \"gitlab\", name = \"x\" }]\n\
+         [[service]]\nname = \"c\"\nmatch = [{ name = \"x\" }]\n",
+    );
+}
+
+#[test]
+fn a_file_over_the_bound_is_refused_before_it_is_read() {
+    let text = "#".repeat(CONFIG_BYTES_MAX + 1);
+    refused(&text, "homeostat.toml: 1048577 bytes, but a configuration has at most 1048576");
+    read(&"#".repeat(CONFIG_BYTES_MAX));
+}
+
+#[test]
+fn the_json_form_has_the_same_fields_and_the_same_checks() {
+    let config = read(
+        "[environments.stage]\nmode = \"act\"\n[[service]]\nname = \"shop\"\nmatch = [{ name = \"x\" }]\n",
+    );
+    let json = serde_json::to_vec(&config).unwrap();
+    assert_eq!(Config::from_json(&json, "body").unwrap(), config);
+    assert_eq!(Config::from_json(b"{}", "body").unwrap(), Config::default());
+    let message = |json: &str| Config::from_json(json.as_bytes(), "body").unwrap_err().to_string();
+    assert_eq!(
+        message("{\n \"kill_swich\": 1}"),
+        "body:2:13: unknown field `kill_swich`, expected one of `kill_switch`, \
+         `environments`, `service`, `maintenance`, `learning`; did you mean `kill_switch`?"
+    );
+    assert_eq!(
+        message("{\"environments\":{\"dev\":{\"score_min\":-1}}}"),
+        "body: `environments.dev.score_min`: -1 is not within 0 to 100"
+    );
+    assert!(message(&"[".repeat(100_000)).contains("nest too deep"));
+    assert!(message("\u{0}").starts_with("body:1:1"));
+}
