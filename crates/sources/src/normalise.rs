@@ -1,0 +1,211 @@
+//! From a delivery that was let in to events: names resolved, times judged, ids derived.
+//!
+//! What this does not do: authenticate (that came before), store or count anything.
+//!
+//! Invariants: the same delivery gives the same events, ids included; an event never occurred
+//! after it was received; what cannot be shown to be fresh is not fresh.
+
+use homeostat_schema::config::Config;
+use homeostat_schema::types::{Event, Trust};
+use homeostat_schema::wire::flat::{self, ATTRIBUTES_MAX};
+use homeostat_schema::{id, identity};
+use http::HeaderMap;
+use sha2::{Digest, Sha256};
+
+use crate::draft::Draft;
+use crate::reading::{NotUnderstood, Reading};
+use crate::source::Source;
+use crate::{generic, github};
+
+/// An event's own time within this of its receipt is fresh, milliseconds. Long enough for a
+/// sender's backlog and for clocks that differ, short enough that a replayed capture or a
+/// redelivery by hand does not move anything.
+pub const FRESH_WITHIN_MS: u64 = 15 * 60 * 1000;
+
+/// Names the attempt of ours an event echoes.
+pub const ATTEMPT_ATTRIBUTE: &str = "homeostat.attempt";
+/// Marks what was let in without a signature, as dev mode allows.
+pub const DEV_MODE_ATTRIBUTE: &str = "dev-mode";
+
+/// Why a delivery was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// Its signature or token was verified.
+    Verified,
+    /// It was not signed, and dev mode is on. Treated as signed, so that the loop can be tried,
+    /// and marked in its attributes.
+    DevMode,
+}
+
+/// A delivery that was let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The route it came by.
+    pub source: Source,
+    /// Why it was let in.
+    pub admitted: Admitted,
+    /// As received.
+    pub headers: &'a HeaderMap,
+    /// As received and as signed, within the source's cap.
+    pub body: &'a [u8],
+    /// Milliseconds since the epoch.
+    pub received_at_ms: u64,
+    /// Random, new for each request: makes ids for what has none of its own.
+    pub seed: [u8; 10],
+}
+
+/// What a delivery says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Normalised {
+    /// What happened, in the sender's order.
+    Items(Vec<Item>),
+    /// Understood and not of interest: why.
+    Ignored(String),
+    /// Verified but not understood.
+    NotUnderstood(NotUnderstood),
+}
+
+/// An event and the ids it must not come twice under.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// The event.
+    pub event: Event,
+    /// Each of them alone makes a second delivery a duplicate.
+    pub dedupe: Vec<String>,
+}
+
+/// Reads a delivery and resolves its names by the configuration.
+pub fn normalise(delivery: &Delivery<'_>, config: &Config) -> Normalised {
+    let read = match delivery.source {
+        Source::GitHub => github::delivery_id(delivery.headers)
+            .and_then(|id| Ok((Some(id), github::read(delivery.headers, delivery.body)?))),
+        Source::Generic => generic::delivery_id(delivery.headers)
+            .and_then(|id| Ok((id, Reading::Items(generic::read(delivery.body)?)))),
+    };
+    match read {
+        Err(why) => Normalised::NotUnderstood(why),
+        Ok((_, Reading::Ignored(why))) => Normalised::Ignored(why),
+        Ok((id, Reading::Items(drafts))) => Normalised::Items(items(delivery, id, drafts, config)),
+    }
+}
+
+/// Makes events of what was read of a delivery that its sender calls `id`.
+pub fn items(delivery: &Delivery<'_>, id: Option<String>, drafts: Vec<Draft>, config: &Config) -> Vec<Item> {
+    let ids = Ids::new(delivery, id);
+    drafts.into_iter().enumerate().map(|(at, draft)| item(&ids, at, draft, config)).collect()
+}
+
+/// What a delivery's items are known by.
+struct Ids<'a> {
+    delivery: &'a Delivery<'a>,
+    /// The sender's id of the delivery.
+    name: Option<String>,
+    /// SHA-256 of the verified body, hexadecimal.
+    body: String,
+}
+
+impl<'a> Ids<'a> {
+    fn new(delivery: &'a Delivery<'a>, name: Option<String>) -> Self {
+        Self { delivery, name, body: hex::encode(Sha256::digest(delivery.body)) }
+    }
+
+    /// The ids of item number `at`. The delivery's id is not signed, so a body that names an id or
+    /// a time of its own also counts by its digest: a new delivery id does not make it new. A
+    /// body without either may well be meant twice.
+    fn dedupe(&self, at: usize, draft: &flat::Draft) -> Vec<String> {
+        let source = self.delivery.source.name();
+        let name = self.name.as_ref().map(|name| format!("{source}:delivery:{name}:{at}"));
+        let own = draft.delivery.as_ref().map(|own| format!("{source}:id:{own}"));
+        let body = told_apart(draft).then(|| format!("{source}:body:{}:{at}", self.body));
+        [name, own, body].into_iter().flatten().collect()
+    }
+
+    /// From what the sender calls it, else from what it says, else from time and chance.
+    fn event(&self, at: usize, draft: &flat::Draft) -> String {
+        let source = self.delivery.source.name();
+        match (&draft.delivery, &self.name) {
+            (Some(own), _) => id::event(source, &format!("id:{own}"), 0),
+            (None, Some(name)) => id::event(source, name, at),
+            (None, None) if told_apart(draft) => id::event_of_content(source, self.delivery.body, at),
+            (None, None) => id::timed(self.delivery.received_at_ms, numbered(self.delivery.seed, at)),
+        }
+    }
+}
+
+/// Whether two deliveries that read alike must be the same.
+fn told_apart(draft: &flat::Draft) -> bool {
+    draft.delivery.is_some() || draft.occurred_at_ms.is_some()
+}
+
+/// The seed of item number `at`.
+fn numbered(mut seed: [u8; 10], at: usize) -> [u8; 10] {
+    let number = (at as u64).to_be_bytes();
+    seed.iter_mut().rev().zip(number.iter().rev()).for_each(|(byte, digit)| *byte ^= digit);
+    seed
+}
+
+fn item(ids: &Ids<'_>, at: usize, draft: Draft, config: &Config) -> Item {
+    let (id, dedupe) = (ids.event(at, &draft.said), ids.dedupe(at, &draft.said));
+    Item { event: event(ids.delivery, id, draft, config), dedupe }
+}
+
+fn event(delivery: &Delivery<'_>, id: String, draft: Draft, config: &Config) -> Event {
+    let source = delivery.source.name();
+    let trust = trust(delivery, &draft);
+    let attributes = attributes(delivery.admitted, &draft);
+    let occurred_at =
+        draft.said.occurred_at_ms.unwrap_or(delivery.received_at_ms).min(delivery.received_at_ms);
+    let draft = draft.said;
+    Event {
+        id,
+        kind: draft.kind,
+        source: source.to_owned(),
+        env: identity::environment(config, draft.env_name.as_deref()),
+        service: identity::service(config, source, draft.service_name.as_deref()),
+        title: draft.title,
+        version: draft.version,
+        commit: draft.commit,
+        previous_version: draft.previous_version,
+        branch: draft.branch,
+        status: draft.status,
+        duration: draft.duration_ms,
+        latency: draft.latency_ms,
+        signals: draft.signals,
+        occurred_at,
+        received_at: delivery.received_at_ms,
+        actor: draft.actor,
+        url: draft.url,
+        correlation: draft.correlation,
+        trust,
+        irreversible: draft.irreversible,
+        attributes,
+    }
+}
+
+fn trust(delivery: &Delivery<'_>, draft: &Draft) -> Trust {
+    let received = delivery.received_at_ms;
+    let fresh = draft.said.occurred_at_ms.is_some_and(|at| at.abs_diff(received) <= FRESH_WITHIN_MS);
+    let late = draft.said.occurred_at_ms.is_some_and(|at| at < received) && !fresh;
+    Trust {
+        signed: true,
+        fresh,
+        fork: draft.said.fork,
+        self_: draft.own_attempt.is_some(),
+        late,
+        test: draft.said.test,
+    }
+}
+
+fn attributes(admitted: Admitted, draft: &Draft) -> Vec<(String, String)> {
+    let attempt = draft.own_attempt.clone().map(|attempt| (ATTEMPT_ATTRIBUTE.to_owned(), attempt));
+    let dev = (admitted == Admitted::DevMode).then(|| (DEV_MODE_ATTRIBUTE.to_owned(), "true".to_owned()));
+    // Ours come first: what a sender writes under the same name is dropped, and the bound of the
+    // schema never cuts them off.
+    let ours: Vec<_> = attempt.into_iter().chain(dev).collect();
+    let theirs = draft.said.attributes.iter();
+    let theirs = theirs.filter(|(name, _)| name != ATTEMPT_ATTRIBUTE && name != DEV_MODE_ATTRIBUTE).cloned();
+    ours.iter().cloned().chain(theirs).take(ATTRIBUTES_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests;

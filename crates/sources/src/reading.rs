@@ -1,0 +1,50 @@
+//! What reading a delivery leads to.
+
+use homeostat_schema::wire::flat::{self, SubmissionError};
+
+use crate::draft::Draft;
+use crate::json::BodyError;
+
+/// A delivery that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reading {
+    /// What happened, in the sender's order.
+    Items(Vec<Draft>),
+    /// Understood, and not of interest: why.
+    Ignored(String),
+}
+
+impl Reading {
+    /// A delivery that says one thing.
+    pub(crate) fn one(said: flat::Draft, own_attempt: Option<String>) -> Self {
+        Self::Items(vec![Draft { said, own_attempt }])
+    }
+}
+
+/// A verified delivery that cannot be understood. Safe to show: holds no text of the body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotUnderstood(String);
+
+impl NotUnderstood {
+    /// For this reason, which must not quote the body.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    pub(crate) fn missing(field: &str) -> Self {
+        Self(format!("the field {field} is missing"))
+    }
+}
+
+impl From<SubmissionError> for NotUnderstood {
+    fn from(error: SubmissionError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<BodyError> for NotUnderstood {
+    fn from(error: BodyError) -> Self {
+        Self(error.to_string())
+    }
+}
