@@ -1,0 +1,282 @@
+//! Runs the app as its user does: the binary `homeostat up` as a child, spoken to over HTTP.
+//!
+//! It builds nothing. Invariant: the child ends with its handle, whatever ends the test.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::http;
+use crate::server::eventually;
+
+/// Unoptimised and on a busy machine, the components compile for many seconds at the first start.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// Requests in flight, connections to Redis and a private redis-server end well within this.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+/// How the app is started.
+#[derive(Clone)]
+pub struct AppSetup {
+    /// The binary.
+    pub binary: PathBuf,
+    /// The folder with `spin.toml` and `dist/components`.
+    pub root: PathBuf,
+    /// Where it keeps its state, and its log beside it.
+    pub state_dir: PathBuf,
+    /// A Redis of the test's own; a private one otherwise.
+    pub redis: Option<String>,
+    /// Its `homeostat.toml`.
+    pub config: Option<PathBuf>,
+    /// Spin variables.
+    pub variables: BTreeMap<String, String>,
+    /// Further arguments of `homeostat up`.
+    pub arguments: Vec<String>,
+}
+
+/// Why the app does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Something it is made of is not there.
+    #[error("{path} is missing: run `{remedy}` first")]
+    Missing {
+        /// What.
+        path: PathBuf,
+        /// What makes it.
+        remedy: &'static str,
+    },
+    /// It could not be started, or not be asked.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It ended instead of serving.
+    #[error("homeostat up ended with {status}; the end of its log:\n{log}")]
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// What it said last.
+        log: String,
+    },
+    /// It did not serve, or not stop, in time.
+    #[error("homeostat up was not {what} within {within:?}; the end of its log:\n{log}")]
+    TimedOut {
+        /// `ready` or `stopped`.
+        what: &'static str,
+        /// How long it had.
+        within: Duration,
+        /// What it said last.
+        log: String,
+    },
+}
+
+/// A running app; killed when dropped.
+#[derive(Debug)]
+pub struct App {
+    child: Child,
+    url: String,
+    log: PathBuf,
+}
+
+impl AppSetup {
+    /// The app of this workspace, built before, with an own state folder.
+    ///
+    /// # Errors
+    /// [`AppError::Missing`] with the command that makes what is missing.
+    pub fn built(root: &Path, state_dir: &Path) -> Result<Self, AppError> {
+        let components = root.join("dist/components/api.wasm");
+        if !components.is_file() {
+            return Err(AppError::Missing { path: components, remedy: "cargo xtask components" });
+        }
+        Ok(Self {
+            binary: find_binary(root)?,
+            root: root.to_owned(),
+            state_dir: state_dir.to_owned(),
+            redis: None,
+            config: None,
+            variables: BTreeMap::new(),
+            arguments: Vec::new(),
+        })
+    }
+
+    /// With one more variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+/// `HOMEOSTAT_BIN`, else the newest of the debug and the release build.
+fn find_binary(root: &Path) -> Result<PathBuf, AppError> {
+    if let Some(path) = std::env::var_os("HOMEOSTAT_BIN") {
+        return Ok(PathBuf::from(path));
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let built = ["debug/homeostat", "release/homeostat"].map(|path| target.join(path));
+    let age = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    let missing = AppError::Missing { path: built[0].clone(), remedy: "cargo build --bin homeostat" };
+    built.iter().filter(|path| path.is_file()).max_by_key(|path| age(path)).cloned().ok_or(missing)
+}
+
+impl App {
+    /// Starts it on a free port and waits until `/ready` answers 200.
+    ///
+    /// # Errors
+    /// [`AppError`] with the end of the log when it does not get there.
+    pub async fn start(setup: &AppSetup) -> Result<Self, AppError> {
+        let mut app = Self::spawn(setup)?;
+        app.wait_ready().await?;
+        Ok(app)
+    }
+
+    /// Starts it and does not wait.
+    ///
+    /// # Errors
+    /// [`AppError::Io`] when the process cannot be started.
+    pub fn spawn(setup: &AppSetup) -> Result<Self, AppError> {
+        let io = |what: &str| {
+            let what = what.to_owned();
+            move |source| AppError::Io { what, source }
+        };
+        let port = free_port().map_err(io("no free port"))?;
+        std::fs::create_dir_all(&setup.state_dir).map_err(io("cannot make the state folder"))?;
+        let log = setup.state_dir.join("app.log");
+        let out =
+            File::options().create(true).append(true).open(&log).map_err(io("cannot open the app's log"))?;
+        let err = out.try_clone().map_err(io("cannot open the app's log"))?;
+        let mut command = command(setup, port);
+        command.stdin(Stdio::null()).stdout(out).stderr(err).kill_on_drop(true);
+        let child = command.spawn().map_err(io(&format!("cannot start {}", setup.binary.display())))?;
+        Ok(Self { child, url: format!("http://127.0.0.1:{port}"), log })
+    }
+
+    /// Waits until `/ready` answers 200.
+    ///
+    /// # Errors
+    /// [`AppError`] with the end of the log when it does not get there.
+    pub async fn wait_ready(&mut self) -> Result<(), AppError> {
+        let ready_url = format!("{}/ready", self.url);
+        let child = &mut self.child;
+        let outcome = eventually(READY_WITHIN, async || match child.try_wait() {
+            Ok(Some(status)) => Some(Err(status)),
+            _ => is_ready(&ready_url).await.then_some(Ok(())),
+        })
+        .await;
+        match outcome {
+            Some(Ok(())) => Ok(()),
+            Some(Err(status)) => Err(AppError::Ended { status, log: self.log_end() }),
+            None => Err(AppError::TimedOut { what: "ready", within: READY_WITHIN, log: self.log_end() }),
+        }
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address of a path.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Everything it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    ///
+    /// # Errors
+    /// When the process cannot be killed.
+    pub async fn kill(&mut self) -> Result<(), AppError> {
+        self.child
+            .kill()
+            .await
+            .map_err(|source| AppError::Io { what: "cannot kill the app".to_owned(), source })
+    }
+
+    /// SIGTERM, without waiting.
+    ///
+    /// # Errors
+    /// When the process cannot be signalled.
+    pub fn ask_to_stop(&self) -> Result<(), AppError> {
+        let io = |source| AppError::Io { what: "cannot signal the app".to_owned(), source };
+        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
+        // No id: it has ended already.
+        let Some(pid) = pid else { return Ok(()) };
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|error| io(error.into()))
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// [`AppError::TimedOut`] when it has not.
+    pub async fn wait_end(&mut self) -> Result<ExitStatus, AppError> {
+        match tokio::time::timeout(STOP_WITHIN, self.child.wait()).await {
+            Ok(ended) => {
+                ended.map_err(|source| AppError::Io { what: "cannot wait for the app".to_owned(), source })
+            }
+            Err(_) => Err(AppError::TimedOut { what: "stopped", within: STOP_WITHIN, log: self.log_end() }),
+        }
+    }
+
+    /// SIGTERM, and waits.
+    ///
+    /// # Errors
+    /// As [`App::ask_to_stop`] and [`App::wait_end`].
+    pub async fn stop(&mut self) -> Result<ExitStatus, AppError> {
+        self.ask_to_stop()?;
+        self.wait_end().await
+    }
+
+    /// `GET`s a path as JSON; `Null` when there is no answer or it is none.
+    pub async fn get(&self, path: &str) -> Value {
+        http::get(&self.at(path)).await.map_or(Value::Null, |answer| http::json(&answer))
+    }
+
+    /// The last lines of the log.
+    pub fn log_end(&self) -> String {
+        /// A screenful.
+        const LINES: usize = 30;
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.iter().skip(lines.len().saturating_sub(LINES)).copied().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn command(setup: &AppSetup, port: u16) -> Command {
+    let mut command = Command::new(&setup.binary);
+    command.current_dir(&setup.root).arg("up").arg("--listen").arg(format!("127.0.0.1:{port}"));
+    command.arg("--state-dir").arg(&setup.state_dir);
+    if let Some(redis) = &setup.redis {
+        command.arg("--redis").arg(redis);
+    }
+    if let Some(config) = &setup.config {
+        command.arg("--config").arg(config);
+    }
+    // In the environment, not among the arguments: other users may read those.
+    for (name, value) in &setup.variables {
+        command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+    }
+    command.args(&setup.arguments).env_remove("REDIS_URL");
+    command
+}
+
+/// Free a moment ago; nobody else takes ports in so quick a turn.
+fn free_port() -> std::io::Result<u16> {
+    std::net::TcpListener::bind("127.0.0.1:0")?.local_addr().map(|address| address.port())
+}
+
+async fn is_ready(url: &str) -> bool {
+    http::get(url).await.is_ok_and(|answer| answer.status() == 200)
+}
