@@ -269,3 +269,41 @@ fn the_json_form_has_the_same_fields_and_the_same_checks() {
     assert!(message(&"[".repeat(100_000)).contains("nest too deep"));
     assert!(message("\u{0}").starts_with("body:1:1"));
 }
+
+const EXAMPLE: &str = include_str!("../../../homeostat.example.toml");
+
+#[test]
+fn the_example_is_accepted_and_means_what_it_says() {
+    let config = read(EXAMPLE);
+    assert_eq!(config.mode("dev", "shop"), Mode::Act);
+    assert_eq!(config.mode("stage", "shop"), Mode::Act);
+    assert_eq!(config.mode("prod", "shop"), Mode::Approve);
+    assert_eq!(config.mode("unknown", "shop"), Mode::Observe);
+    assert_eq!(config.environment("stage").score_min, 40.0);
+    assert!(config.service("checkout").is_some());
+    let midnight = homeostat_schema::time::parse("2026-01-11T00:00:00Z").unwrap();
+    assert!(config.window_at("prod", "shop", midnight).is_some());
+}
+
+#[test]
+fn the_example_shows_every_field() {
+    let written: toml::Table = EXAMPLE.parse().unwrap();
+    let whole = toml::Table::try_from(read(EXAMPLE)).unwrap();
+    let mut shown = std::collections::BTreeSet::new();
+    names(&toml::Value::Table(written), &mut shown);
+    let mut all = std::collections::BTreeSet::new();
+    names(&toml::Value::Table(whole), &mut all);
+    assert_eq!(all.difference(&shown).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// The names of all fields, at every depth.
+fn names(value: &toml::Value, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        toml::Value::Table(table) => table.iter().for_each(|(name, value)| {
+            found.insert(name.clone());
+            names(value, found);
+        }),
+        toml::Value::Array(items) => items.iter().for_each(|item| names(item, found)),
+        _ => {}
+    }
+}
