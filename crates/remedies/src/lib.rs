@@ -16,4 +16,6 @@ pub mod connector;
 pub mod guards;
 mod names;
 pub mod planner;
+#[cfg(test)]
+mod testing;
 mod text;

@@ -64,7 +64,7 @@ pub(super) fn environment(value: &str) -> Result<&str, ConnectorError> {
 }
 
 /// A run's number.
-pub(super) fn run(value: Option<&str>) -> Result<&str, ConnectorError> {
+pub(crate) fn run(value: Option<&str>) -> Result<&str, ConnectorError> {
     value
         .filter(|id| (1..=RUN_DIGITS_MAX).contains(&id.len()))
         .filter(|id| id.bytes().all(|b| b.is_ascii_digit()))
@@ -72,7 +72,7 @@ pub(super) fn run(value: Option<&str>) -> Result<&str, ConnectorError> {
 }
 
 /// A commit's hash.
-pub(super) fn commit(value: Option<&str>) -> Result<&str, ConnectorError> {
+pub(crate) fn commit(value: Option<&str>) -> Result<&str, ConnectorError> {
     value
         .filter(|sha| COMMIT_DIGITS.contains(&sha.len()))
         .filter(|sha| sha.bytes().all(|b| b.is_ascii_hexdigit()))

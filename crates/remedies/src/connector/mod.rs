@@ -24,7 +24,7 @@
 //! Invariant: at most [`EXCHANGES_MAX`] requests a session, none of them carrying a secret, and no
 //! URL made of anything but the configuration, a run's digits and a commit's hexadecimal digits.
 
-mod check;
+pub(crate) mod check;
 mod github;
 mod kubernetes;
 mod session;
@@ -168,6 +168,10 @@ pub enum ConnectorError {
 /// could be opened. For a rollback the resource version and the template are read just before, so
 /// their places say so.
 pub fn preview(plan: &Plan, endpoints: &Endpoints) -> Option<Request> {
-    let talk = session::Talk::open(plan, endpoints, LookFirst::No).ok()?;
-    Some(talk.preview())
+    try_preview(plan, endpoints).ok()
+}
+
+/// As [`preview`], with the reason why there is none.
+pub(crate) fn try_preview(plan: &Plan, endpoints: &Endpoints) -> Result<Request, ConnectorError> {
+    Ok(session::Talk::open(plan, endpoints, LookFirst::No)?.preview())
 }

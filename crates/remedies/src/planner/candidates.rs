@@ -9,6 +9,8 @@
 use homeostat_schema::config::{Config, Service};
 use homeostat_schema::types::{Finding, FindingKind, GithubTarget, KubernetesTarget, Remedy, Target};
 
+use crate::connector::check;
+
 /// A remedy that fits, and its target where one is configured.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Candidate {
@@ -35,7 +37,7 @@ fn target(remedy: &Remedy, finding: &Finding, service: &Service) -> Option<Targe
         Remedy::Rollback => kubernetes(&finding.env, service),
         Remedy::Redeploy => good_commit(finding).and_then(|_| github(&finding.env, service)),
         Remedy::RerunFailedJobs => {
-            finding.correlation.run.as_ref().and_then(|_| github(&finding.env, service))
+            check::run(finding.correlation.run.as_deref()).ok().and_then(|_| github(&finding.env, service))
         }
         _ => None,
     }
@@ -43,7 +45,7 @@ fn target(remedy: &Remedy, finding: &Finding, service: &Service) -> Option<Targe
 
 /// A commit to go back to: a good one, and not the one in question.
 fn good_commit(finding: &Finding) -> Option<&str> {
-    let good = finding.last_good.as_ref()?.commit.as_deref()?;
+    let good = check::commit(finding.last_good.as_ref()?.commit.as_deref()).ok()?;
     (finding.commit.as_deref() != Some(good)).then_some(good)
 }
 

@@ -9,6 +9,7 @@ use homeostat_schema::types::{
 
 use super::case::{Case, Hands, Open, Purpose, Stage, Wait};
 use super::{Command, Decided, WATCHES_MAX, World, timeline, words};
+use crate::connector::ConnectorError;
 use crate::guards::{self, Situation};
 use crate::{connector, text};
 
@@ -159,12 +160,15 @@ impl<'a> Desk<'a> {
         let id = format!("{}.p{}", open.incident.id, open.plans);
         let release = words::release(&open.lead);
         let ordinal = self.case.ordinals.next(&release);
-        if draft.decision == Decision::Dispatched {
-            self.case.ordinals.take(&release);
-        }
         let parent = open.parent.replace(id.clone());
         let mut plan = self.filled(open, draft, id, parent, ordinal);
-        plan.preview = connector::preview(&plan, self.world.endpoints);
+        match connector::try_preview(&plan, self.world.endpoints) {
+            Ok(preview) => plan.preview = Some(preview),
+            Err(error) => unaskable(&mut plan, &error),
+        }
+        if plan.decision == Decision::Dispatched {
+            self.case.ordinals.take(&release);
+        }
         self.item(open, &words::plan(&plan), TimelineFact::Plan(plan.clone()));
         plan
     }
@@ -231,6 +235,18 @@ impl<'a> Desk<'a> {
 
     pub(super) fn clock(&self, at_ms: u64) -> String {
         time::display(at_ms)
+    }
+}
+
+/// No connector can ask for it: its target is none.
+fn unaskable(plan: &mut Plan, error: &ConnectorError) {
+    plan.guards.retain(|check| check.guard != Guard::NoTarget || !check.passed);
+    if plan.guards.iter().all(|check| check.guard != Guard::NoTarget) {
+        let reason = text::line(&error.to_string());
+        plan.guards.push(GuardCheck { guard: Guard::NoTarget, passed: false, reason });
+    }
+    if plan.decision != Decision::Observed {
+        plan.decision = Decision::HeldBack;
     }
 }
 
