@@ -97,6 +97,10 @@ pub struct Service {
     /// Stricter or looser than the environment's, by environment name.
     #[serde(default)]
     pub mode: BTreeMap<String, Mode>,
+    /// The environment its pipeline's runs count to where their sender names none, as GitHub does.
+    /// Default: none, so that they count to `unknown`, where nothing is done by itself.
+    #[serde(default)]
+    pub pipeline_env: Option<String>,
     /// Where its code and deployments are.
     #[serde(default)]
     pub github: Option<GitHub>,

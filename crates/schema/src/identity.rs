@@ -11,6 +11,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::config::{BUILT_IN_ALIASES, Config, UNKNOWN};
+use crate::types::EventKind;
 
 /// First part of the name of a service no rule knows.
 pub const UNASSIGNED: &str = "unassigned";
@@ -38,6 +39,17 @@ pub fn environment(config: &Config, theirs: Option<&str>) -> String {
         || config.environments.iter().find(|(_, env)| alias(&env.aliases)).map(|(ours, _)| ours.as_str());
     let exact = config.environments.get_key_value(&name).map(|(ours, _)| ours.as_str());
     exact.or_else(built_in).or_else(own).unwrap_or(UNKNOWN).to_owned()
+}
+
+/// The canonical environment of an event of this (canonical) service: by the sender's name of it,
+/// and for a run or job without one, the environment the service's pipeline counts to.
+pub fn environment_of(config: &Config, kind: &EventKind, service: &str, theirs: Option<&str>) -> String {
+    let named = theirs.is_some_and(|name| !name.trim().is_empty());
+    if named || !matches!(kind, EventKind::Run | EventKind::Job) {
+        return environment(config, theirs);
+    }
+    let pipeline = config.service(service).and_then(|service| service.pipeline_env.clone());
+    pipeline.unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// The service for a sender's name of it: the first `[[service]] match` rule with this source (or

@@ -1,7 +1,9 @@
 //! The schema: events, findings, plans, attempts, outcomes and incidents.
 //!
 //! [`types`] is generated from `wit/types.wit` and is the form used inside and at the plug-in
-//! boundary. Its JSON form, identity rules and the configuration are modules beside it.
+//! boundary; [`wire`] is its JSON form. [`identity`] turns senders' names into ours, [`id`] makes
+//! identifiers, [`config`] is `homeostat.toml`; [`time`], [`number`] and [`secret`] say what those
+//! may be.
 //!
 //! What this crate does not do: it decides nothing, reads no clock and does no I/O.
 //!

@@ -270,6 +270,25 @@ fn the_json_form_has_the_same_fields_and_the_same_checks() {
     assert!(message("\u{0}").starts_with("body:1:1"));
 }
 
+#[test]
+fn deep_nesting_is_refused_and_does_not_end_the_process() {
+    for text in [
+        format!("a = {}", "[".repeat(100_000)),
+        format!("a = {}", "{a=".repeat(100_000)),
+        format!("{}x = 1", "a.".repeat(100_000)),
+    ] {
+        assert!(Config::from_toml(&text, FILE).is_err());
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_reading_panic(text in "(?s)(\\[\\[?(service|maintenance|environments.dev|learning)\\]\\]?\n)?(mode|name|from|match|\\PC{0,3}) ?= ?[\\[{]?.{0,20}") {
+        let answer = Config::from_toml(&text, FILE).map_err(|error| error.to_string());
+        proptest::prop_assert!(answer.is_ok() || answer.is_err_and(|error| error.starts_with(FILE)));
+    }
+}
+
 const EXAMPLE: &str = include_str!("../../../homeostat.example.toml");
 
 #[test]

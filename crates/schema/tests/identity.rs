@@ -3,6 +3,7 @@
 
 use homeostat_schema::config::Config;
 use homeostat_schema::identity::{self, NAME_CHARS_MAX, safe_name};
+use homeostat_schema::types::EventKind;
 use proptest::prelude::*;
 
 fn config() -> Config {
@@ -109,6 +110,22 @@ fn a_name_becomes_safe_and_stays_apart_from_its_likes() {
     let long = "x".repeat(NAME_CHARS_MAX);
     assert_eq!(safe_name(&long), long);
     assert_ne!(safe_name(&format!("{long}a")), safe_name(&format!("{long}b")));
+}
+
+#[test]
+fn a_run_without_an_environment_counts_to_its_service_s_pipeline() {
+    let mut config = config();
+    config.services[0].pipeline_env = Some("stage".to_owned());
+    let shop = config.services[0].name.clone();
+    let check = |kind: EventKind, service: &str, theirs: Option<&str>, expected: &str| {
+        let found = identity::environment_of(&config, &kind, service, theirs);
+        assert_eq!(found, expected, "{kind:?} {service} {theirs:?}");
+    };
+    check(EventKind::Run, &shop, None, "stage");
+    check(EventKind::Job, &shop, Some(" "), "stage");
+    check(EventKind::Run, &shop, Some("production"), "prod");
+    check(EventKind::Run, "unassigned/github/x", None, "unknown");
+    check(EventKind::Deployment, &shop, None, "unknown");
 }
 
 proptest! {

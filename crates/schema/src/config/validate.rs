@@ -125,6 +125,9 @@ impl Config {
                 return Err(Invalid::new(field, "`act` cannot be set for what no rule knows"));
             }
         }
+        if let Some(env) = &service.pipeline_env {
+            self.validate_env_reference(&format!("{path}.pipeline_env"), env)?;
+        }
         self.validate_targets(path, service)
     }
 

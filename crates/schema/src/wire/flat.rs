@@ -87,6 +87,35 @@ pub struct Draft {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Draft {
+    /// Says what happened and how far it got, and nothing else.
+    pub fn saying(kind: EventKind, status: Status) -> Self {
+        Self {
+            delivery: None,
+            kind,
+            status,
+            service_name: None,
+            env_name: None,
+            title: None,
+            version: None,
+            commit: None,
+            previous_version: None,
+            branch: None,
+            duration_ms: None,
+            latency_ms: None,
+            signals: Vec::new(),
+            occurred_at_ms: None,
+            actor: None,
+            url: None,
+            correlation: Correlation { run: None, run_attempt: None, deployment: None, pull_request: None },
+            fork: false,
+            test: false,
+            irreversible: false,
+            attributes: Vec::new(),
+        }
+    }
+}
+
 /// Why a submission could not be read. Safe to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SubmissionError {
@@ -197,7 +226,7 @@ fn read_flat(fields: Map<String, Value>) -> Result<Draft, FieldError> {
         signals: flat_signals(&mut fields)?,
         occurred_at_ms: fields.time(&["timestamp", "occurred_at", "time"])?,
         actor: fields.text(&["actor"])?,
-        url: fields.text(&["url"])?.and_then(safe_url),
+        url: fields.text(&["url"])?.as_deref().and_then(safe_url),
         correlation: Correlation {
             run: fields.text(&["run"])?,
             run_attempt: fields.small_count(&["run_attempt"])?,
@@ -256,14 +285,15 @@ fn folded(text: &str) -> String {
     text.trim().to_lowercase().replace(['_', ' '], "-")
 }
 
-/// The address, when a page may link to it.
-pub(super) fn safe_url(text: String) -> Option<String> {
+/// The address, when a page may link to it: http or https, of at most [`URL_BYTES_MAX`].
+pub fn safe_url(text: &str) -> Option<String> {
+    let text = text.trim();
     let web = text.starts_with("https://") || text.starts_with("http://");
-    (web && text.len() <= URL_BYTES_MAX && !text.contains(char::is_control)).then_some(text)
+    (web && text.len() <= URL_BYTES_MAX && !text.contains(char::is_control)).then(|| text.to_owned())
 }
 
 /// At most [`TEXT_CHARS_MAX`] characters, without white space around; `None` when nothing is left.
-pub(super) fn bounded(text: &str) -> Option<String> {
+pub fn bounded(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.chars().take(TEXT_CHARS_MAX).collect())
 }

@@ -84,7 +84,7 @@ fn draft(submitted: Submitted) -> Result<Draft, FieldError> {
         signals: signals(submitted.signals.unwrap_or_default())?,
         occurred_at_ms: submitted.occurred_at,
         actor: text(submitted.actor),
-        url: submitted.url.and_then(safe_url),
+        url: submitted.url.as_deref().and_then(safe_url),
         correlation: correlation(submitted.correlation),
         fork: claims.fork.unwrap_or_default(),
         test: claims.test.unwrap_or_default(),
