@@ -20,6 +20,8 @@ const OURS: &[(&str, &[&str])] = &[
         "crates/stages",
         &["crates/schema", "crates/detection", "crates/policy", "crates/remedies", "crates/flow"],
     ),
+    // The API reads what the stages wrote, and takes events as the sources do.
+    ("crates/api", &["crates/schema", "crates/sources", "crates/policy", "crates/flow", "crates/stages"]),
     ("adapters", &["crates/flow", "crates/schema"]),
     // The worker components share one shell.
     ("components/worker", &["adapters/spin", "crates"]),
@@ -116,6 +118,7 @@ mod tests {
         "adapters/spin",
         "components/healer",
         "components/worker",
+        "crates/api",
         "crates/detection",
         "crates/flow",
         "crates/policy",
@@ -167,6 +170,8 @@ mod tests {
         check("crates/sources", "crates/schema", true);
         check("crates/remedies", "crates/policy", true);
         check("crates/stages", "crates/remedies", true);
+        check("crates/api", "crates/stages", true);
+        check("crates/stages", "crates/api", false);
         check("adapters/spin", "crates/flow", true);
         check("components/healer", "adapters/spin", true);
         check("host", "adapters/native", true);
