@@ -1,8 +1,11 @@
 //! Making a finding of what a detector opened.
 
-use homeostat_schema::types::{Correlation, Event, Finding, FindingKind, Health, Release, Severity, Trust};
+use homeostat_schema::{
+    id,
+    types::{Correlation, Event, Finding, FindingKind, Health, Release, Severity, Trust},
+};
 
-use crate::{run::Failed, settings::Settings, state::ServiceState, text};
+use crate::{run::Failed, settings::Settings, state::ServiceState};
 
 /// Environments whose findings are warnings; all others may have users behind them.
 const FORGIVING: [&str; 3] = ["dev", "stage", "test"];
@@ -101,7 +104,7 @@ fn make(
 ) -> Finding {
     let kind = opened.kind();
     Finding {
-        id: text::digest(&[place.env, place.service, kind.name(), &origin.subject]),
+        id: id::finding(place.env, place.service, &kind, &origin.subject),
         severity: severity(&kind, place.env, &origin.trust),
         env: place.env.to_owned(),
         service: place.service.to_owned(),

@@ -161,8 +161,17 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
         let errors = error_rate::part(&observations, settings);
         parts.extend(errors.map(|part| as_open(part, state.errors_open)));
     }
-    parts.extend(state.telemetry.part(settings, now_ms));
+    let telemetry = state.telemetry.part(settings, now_ms);
+    parts.extend(telemetry.map(|part| as_reported(part, state)));
     parts
+}
+
+/// A service that reports has yet to do so since its release.
+fn as_reported(part: Part, state: &ServiceState) -> Part {
+    match (part.standing, state.window.items().is_empty()) {
+        (Standing::Fine, true) => Part { standing: Standing::Waiting, ..part },
+        _ => part,
+    }
 }
 
 /// A part is bad exactly while its finding is open, so that both open and close together.

@@ -128,6 +128,12 @@ impl Releases {
         self.decided().max_by(|a, b| a.end_order().cmp(&b.end_order()))
     }
 
+    /// What is running: the newest that went out.
+    pub(crate) fn current(&self) -> Option<&Deployment> {
+        let out = self.0.iter().filter(|known| known.went_out());
+        out.max_by(|a, b| (a.succeeded_ms, a.start_order()).cmp(&(b.succeeded_ms, b.start_order())))
+    }
+
     /// Whether anything is on its way out that started after the newest decided one.
     pub(crate) fn under_way(&self) -> Option<&Deployment> {
         let newest = self.0.last()?;

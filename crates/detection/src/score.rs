@@ -2,23 +2,27 @@
 //!
 //! Each part is between 0 and 1: 1 is well; [`UNPROVEN_MIN`] or above is doubtful; at most
 //! [`PROVEN_MAX`] is proven bad; nothing lies between. With `worst` the lowest part and `mean`
-//! the mean of all,
+//! the mean of all [`PARTS`], where a part of which nothing is known counts as 1,
 //!
 //! ```text
 //! score = 100 · (0.8 · worst + 0.2 · mean)
 //! ```
 //!
 //! so that every part counts, one bad part suffices, and doubt alone never does: with one part
-//! proven bad the score is below 30 (at most 8 + 20 · (3 + 0.1) / 4 = 23.5 of four parts), with
-//! none it is at least 60. The default thresholds (30, 40, 50) lie between.
+//! proven bad the score is below 25 (at most 8 + 20 · 4.1 / 5 = 24.4), with none it is at least
+//! 60. The default thresholds (30, 40, 50) lie between.
 //!
-//! Verdict: a score below the threshold is `bad`; else missing telemetry is `blind`; else a
-//! doubtful part, or no part at all, is `watching`; else `healthy`.
+//! Verdict: `bad` when the score, missing telemetry left out of it, is below the threshold; else
+//! `blind` when telemetry is missing; else `watching` when a part is doubtful or waits for news,
+//! or there is no part at all; else `healthy`.
 
 use homeostat_schema::types::{Evidence, Health, Verdict};
 
 use crate::settings::Settings;
 
+/// Deployment, run, latency, error rate, telemetry. A fixed number, so that scores taken with more
+/// and with fewer parts known can be compared.
+const PARTS: usize = 5;
 /// The highest value of a part that is proven bad.
 pub(crate) const PROVEN_MAX: f64 = 0.1;
 /// The lowest value of a part that is merely doubtful.
@@ -67,17 +71,22 @@ impl Part {
     }
 }
 
-/// Puts the parts together.
-pub(crate) fn health(parts: Vec<Part>, settings: &Settings) -> Health {
+/// Puts the parts together, the worst first.
+pub(crate) fn health(mut parts: Vec<Part>, settings: &Settings) -> Health {
+    parts.sort_by(|a, b| a.value().total_cmp(&b.value()));
     let score = score(&parts);
-    let verdict = verdict(&parts, score, settings.score_min);
+    let verdict = verdict(&parts, settings.score_min);
     Health { verdict, score, because: parts.into_iter().map(|part| part.evidence).collect() }
 }
 
 /// The answer when nothing is known at all: neither well nor bad.
 pub(crate) fn nothing_known(text: &str) -> Health {
     let part = Part { standing: Standing::Blind, evidence: evidence("telemetry", text) };
-    Health { verdict: Verdict::Blind, score: score(&[part.clone()]), because: vec![part.evidence] }
+    Health {
+        verdict: Verdict::Blind,
+        score: score(std::slice::from_ref(&part)),
+        because: vec![part.evidence],
+    }
 }
 
 /// Evidence that is words only.
@@ -94,18 +103,17 @@ pub(crate) fn evidence(metric: &str, text: &str) -> Evidence {
 }
 
 fn score(parts: &[Part]) -> f64 {
-    if parts.is_empty() {
-        return 100.0;
-    }
     let values: Vec<f64> = parts.iter().map(Part::value).collect();
     let worst = values.iter().copied().fold(1.0, f64::min);
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let unknown = PARTS.saturating_sub(values.len()) as f64;
+    let mean = (values.iter().sum::<f64>() + unknown) / PARTS.max(values.len()) as f64;
     (100.0 * (WORST_WEIGHT * worst + MEAN_WEIGHT * mean)).clamp(0.0, 100.0)
 }
 
-fn verdict(parts: &[Part], score: f64, score_min: f64) -> Verdict {
+fn verdict(parts: &[Part], score_min: f64) -> Verdict {
+    let seen: Vec<Part> = parts.iter().filter(|part| part.standing != Standing::Blind).cloned().collect();
     let any = |wanted: &[Standing]| parts.iter().any(|part| wanted.contains(&part.standing));
-    if score < score_min {
+    if score(&seen) < score_min {
         Verdict::Bad
     } else if any(&[Standing::Blind]) {
         Verdict::Blind

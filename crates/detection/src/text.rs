@@ -4,14 +4,18 @@ use homeostat_schema::types::Event;
 
 /// Characters kept of a version, commit, branch or title. Longer ones are cut.
 const NAME_CHARS_MAX: usize = 64;
-/// Characters kept of an identity. A longer one keeps its beginning and a digest of the whole.
+/// Characters kept of an identity. A longer one, or one with control characters, keeps its
+/// beginning and a digest of the whole.
 const KEY_CHARS_MAX: usize = 64;
+/// `~` and 64 bits in hex.
+const DIGEST_CHARS: usize = 17;
 /// Begins the identity of a subject that the sender did not name.
 const OF_EVENT: &str = "event:";
 
-/// A name for people, cut to its bound.
+/// A name for people, cut to its bound and without control characters, which JSON writes six
+/// bytes long.
 pub(crate) fn name(text: &str) -> String {
-    text.chars().take(NAME_CHARS_MAX).collect()
+    text.chars().filter(|one| !one.is_control()).take(NAME_CHARS_MAX).collect()
 }
 
 /// The same for an optional name; an empty one is none.
@@ -21,10 +25,11 @@ pub(crate) fn optional(text: Option<&String>) -> Option<String> {
 
 /// An identity within its bound; different identities stay different.
 pub(crate) fn key(text: &str) -> String {
-    if text.chars().nth(KEY_CHARS_MAX).is_none() {
+    let fits = text.chars().nth(KEY_CHARS_MAX).is_none() && !text.chars().any(char::is_control);
+    if fits {
         return text.to_owned();
     }
-    let start: String = text.chars().take(KEY_CHARS_MAX - 17).collect();
+    let start: String = name(text).chars().take(KEY_CHARS_MAX - DIGEST_CHARS).collect();
     format!("{start}~{:016x}", fnv(text))
 }
 
@@ -39,13 +44,6 @@ pub(crate) fn subject(named: Option<&String>, event: &Event) -> String {
 /// Whether [`subject`] had no name to go by.
 pub(crate) fn is_of_event(subject: &str) -> bool {
     subject.starts_with(OF_EVENT)
-}
-
-/// 128 bits of these parts, in hex: an id made of content.
-pub(crate) fn digest(parts: &[&str]) -> String {
-    // The separator keeps ["ab", "c"] and ["a", "bc"] apart.
-    let whole = parts.join("\u{1f}");
-    format!("{:016x}{:016x}", fnv(&whole), fnv(&format!("{whole}\u{1f}")))
 }
 
 /// FNV-1a, 64 bits. Offset and prime from the FNV reference.
@@ -65,6 +63,8 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one.chars().count(), KEY_CHARS_MAX);
         assert_eq!(key("short"), "short");
+        assert_ne!(key("a\u{1}b"), key("a\u{2}b"));
+        assert!(!key("a\u{1}b").contains('\u{1}'));
         assert_eq!(name(&"é".repeat(500)).chars().count(), NAME_CHARS_MAX);
     }
 }

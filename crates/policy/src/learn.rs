@@ -12,10 +12,10 @@ use homeostat_schema::{
 use crate::{Policy, choose::share, table::Cell};
 
 /// No value leaves ±this, whatever the discount: rewards are at most 1 and a discount is at most
-/// [`DISCOUNT_MAX`], so `1 / (1 - 0.99)` bounds the sum of what follows.
-pub const VALUE_MAX: f64 = 100.0;
-/// Above it a value no longer settles in the number of incidents anyone has.
-const DISCOUNT_MAX: f64 = 0.99;
+/// 0.999, so `1 / (1 - 0.999)` bounds the sum of what follows.
+pub const VALUE_MAX: f64 = 1000.0;
+/// The configuration allows no more; a discount of 1 would let values grow without end.
+const DISCOUNT_MAX: f64 = 0.999;
 
 impl Policy {
     /// Takes one lesson and raises the version by 1. A lesson about an attempt that is remembered

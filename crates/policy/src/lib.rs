@@ -13,7 +13,6 @@
 
 mod choose;
 mod learn;
-mod name;
 mod prior;
 mod random;
 mod table;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use homeostat_schema::types::{PolicyContext, Remedy};
 use serde::{Deserialize, Serialize};
 
-use crate::{name, prior::prior};
+use crate::prior::prior;
 
 /// Contexts kept; environments × kinds × severities in use are a few dozen. Beyond it the context
 /// with the fewest lessons makes room.
@@ -90,8 +90,8 @@ impl Context {
     pub(crate) fn of(context: &PolicyContext) -> Self {
         Self {
             env: bounded(&context.env),
-            kind: bounded(name::kind(&context.kind)),
-            severity: name::severity(context.severity).to_owned(),
+            kind: bounded(context.kind.name()),
+            severity: context.severity.name().to_owned(),
         }
     }
 }
@@ -144,7 +144,7 @@ impl Policy {
 
     pub(crate) fn cell(&self, context: &PolicyContext, remedy: &Remedy) -> Cell {
         let learned = self.table.get(&Context::of(context));
-        let cell = learned.and_then(|cells| cells.get(&bounded(name::remedy(remedy))));
+        let cell = learned.and_then(|cells| cells.get(&bounded(remedy.name())));
         cell.copied().unwrap_or_else(|| Cell { value: prior(&context.kind, remedy), visits: 0 })
     }
 
@@ -155,7 +155,7 @@ impl Policy {
             self.forget_one_context();
         }
         let cells = self.table.entry(key).or_default();
-        let remedy = bounded(name::remedy(remedy));
+        let remedy = bounded(remedy.name());
         if !cells.contains_key(&remedy) && cells.len() >= REMEDIES_MAX {
             forget_one_remedy(cells);
         }
