@@ -6,7 +6,7 @@
 use homeostat_schema::types::{Event, EventKind, Signal};
 use serde::{Deserialize, Serialize};
 
-use crate::text;
+use crate::{progress::happened_ms, text};
 
 /// Observations kept. The detectors look at the last [`crate::error_rate::POOL`] at most; the rest is for
 /// deliveries out of order and for assessments.
@@ -60,7 +60,7 @@ impl Observation {
         }
         let (latency, errors) = (latency(event), errors(&event.signals));
         (latency.is_some() || errors.is_some()).then(|| Self {
-            at_ms: event.occurred_at,
+            at_ms: happened_ms(event),
             seen_ms: event.received_at,
             event: text::key(&event.id),
             latency,

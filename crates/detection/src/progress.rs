@@ -30,7 +30,7 @@ pub(crate) enum Progress {
 pub(crate) struct Mark {
     pub(crate) attempt: u32,
     pub(crate) progress: Progress,
-    /// By the sender's clock.
+    /// See [`happened_ms`].
     pub(crate) at_ms: u64,
     /// By ours.
     pub(crate) seen_ms: u64,
@@ -42,6 +42,12 @@ pub(crate) struct Mark {
 pub(crate) enum Moved {
     Ahead,
     NotAtAll,
+}
+
+/// When an event happened: by the sender's clock, but not after we heard of it. A clock that is
+/// ahead, or a made-up time, would otherwise overrule everything that comes later.
+pub(crate) fn happened_ms(event: &Event) -> u64 {
+    event.occurred_at.min(event.received_at)
 }
 
 impl Progress {
@@ -86,7 +92,7 @@ impl Mark {
         Some(Self {
             attempt: event.correlation.run_attempt.unwrap_or(1).max(1),
             progress: Progress::of(&event.status)?,
-            at_ms: event.occurred_at,
+            at_ms: happened_ms(event),
             seen_ms: event.received_at,
             event: text::key(&event.id),
         })

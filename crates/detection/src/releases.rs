@@ -141,9 +141,26 @@ impl Releases {
     }
 
     /// The release that observations are about: the newest started one, unless it came to nothing.
-    /// One under way and one that failed count, because they may be serving already or still.
+    /// One under way and one that failed count, because they may be serving already or still; but
+    /// while a good release is being brought back, what is to be replaced stays in question.
     pub(crate) fn in_question(&self) -> Option<&Deployment> {
-        self.0.iter().rev().find(|known| !known.came_to_nothing())
+        self.0.get(self.place_in_question()?)
+    }
+
+    fn place_in_question(&self) -> Option<usize> {
+        let counts = |place: &usize| {
+            self.0
+                .get(*place)
+                .is_some_and(|known| !known.came_to_nothing() && !self.is_way_back(*place, known))
+        };
+        (0..self.0.len()).rev().find(counts)
+    }
+
+    fn is_way_back(&self, place: usize, one: &Deployment) -> bool {
+        let (version, commit) = (one.version.as_ref(), one.commit.as_ref());
+        let earlier = self.0.iter().take(place);
+        one.mark.progress.is_under_way()
+            && earlier.into_iter().any(|known| known.is_same_release(version, commit) && self.is_good(known))
     }
 
     /// When the newest release went out that can be told from others.
@@ -154,7 +171,8 @@ impl Releases {
 
     /// Notes that a finding opened on the release in question.
     pub(crate) fn blemish(&mut self) {
-        if let Some(known) = self.0.iter_mut().rev().find(|known| !known.came_to_nothing()) {
+        let place = self.place_in_question();
+        if let Some(known) = place.and_then(|place| self.0.get_mut(place)) {
             known.blemished = true;
         }
     }

@@ -10,6 +10,7 @@ use homeostat_schema::types::Event;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    progress::happened_ms,
     score::{Part, Standing, evidence},
     settings::Settings,
     text,
@@ -19,6 +20,8 @@ use crate::{
 const INTERVALS_MAX: usize = 7;
 /// Intervals seen before there is a rhythm.
 const INTERVALS_MIN: usize = 2;
+/// Observations nearer than this came together: one event for each signal, say.
+const TOGETHER_MS: u64 = 1000;
 /// How many of its own intervals a service may miss.
 const SILENCE_FACTOR: u64 = 3;
 
@@ -39,15 +42,17 @@ impl Telemetry {
     /// Takes one observation; one that is not newer than the newest changes nothing.
     pub(crate) fn heard(&mut self, event: &Event) {
         let id = text::key(&event.id);
-        if (event.occurred_at, &id) <= (self.last_at_ms, &self.last_event) {
+        let at_ms = happened_ms(event);
+        if (at_ms, &id) <= (self.last_at_ms, &self.last_event) {
             return;
         }
+        let interval_ms = event.received_at.saturating_sub(self.last_seen_ms);
         // The gap of a silence that was found is not part of the rhythm.
-        if !self.last_event.is_empty() && !self.blind {
-            self.intervals_ms.push(event.received_at.saturating_sub(self.last_seen_ms));
+        if !self.last_event.is_empty() && !self.blind && interval_ms >= TOGETHER_MS {
+            self.intervals_ms.push(interval_ms);
             self.intervals_ms.drain(..self.intervals_ms.len().saturating_sub(INTERVALS_MAX));
         }
-        self.last_at_ms = event.occurred_at;
+        self.last_at_ms = at_ms;
         self.last_seen_ms = self.last_seen_ms.max(event.received_at);
         self.last_event = id;
         self.signed = event.trust.signed;

@@ -389,3 +389,40 @@ fn deployments_that_nobody_named_do_not_hide_latency() {
     let slow = |at| Event { latency: Some(2300.0), ..event(EventKind::Deployment, Status::Success, at) };
     assert_eq!(Service::after(&observations(5, S, slow)).kinds(), [FindingKind::LatencyHigh]);
 }
+
+#[test]
+fn a_good_release_on_its_way_back_is_not_blamed() {
+    let mut events = vec![
+        deployment("d1", "v1", Status::Success, S),
+        deployment("d2", "v2", Status::Success, 10 * S),
+        deployment("d3", "v1", Status::Running, 20 * S),
+    ];
+    events.extend(observations(5, 21 * S, |at| latency(9000.0, at)));
+    events.push(deployment("d3", "v1", Status::Success, 100 * S));
+    events.push(deployment("d4", "v3", Status::Failure, 200 * S));
+    let service = Service::after(&events);
+    assert_eq!(service.kinds(), [FindingKind::LatencyHigh, FindingKind::DeploymentFailed]);
+    assert_eq!(service.findings[0].version.as_deref(), Some("v2"));
+    for finding in &service.findings {
+        assert_eq!(finding.last_good.as_ref().unwrap().version.as_deref(), Some("v1"));
+    }
+}
+
+#[test]
+fn a_made_up_time_does_not_stop_the_watch() {
+    let mut events = observations(12, S, |at| Event { occurred_at: u64::MAX, ..latency(1.0, at) });
+    let ahead = deployment("d1", "v1", Status::Success, 130 * S);
+    events.push(Event { occurred_at: u64::MAX, ..ahead });
+    events.extend(observations(5, 140 * S, |at| latency(9000.0, at)));
+    events.push(deployment("d2", "v2", Status::Failure, 200 * S));
+    let service = Service::after(&events);
+    assert_eq!(service.kinds(), [FindingKind::LatencyHigh, FindingKind::DeploymentFailed]);
+}
+
+#[test]
+fn signals_sent_one_by_one_are_one_beat() {
+    let batch = |at: u64| [latency(100.0, at), errors(0.0, 10, at + 1), latency(100.0, at + 2)];
+    let all: Vec<_> = (1..5).flat_map(|i| batch(i * 300 * S)).collect();
+    let beat = 900 * S - 3 * 2;
+    assert_eq!(Service::after(&all).recheck_at_ms, Some(1200 * S + 2 + beat + 1));
+}
