@@ -176,7 +176,10 @@ fn point_of_no_return() {
     for (remedy, expected) in [
         (Remedy::Rollback, (false, blocked)),
         (Remedy::Redeploy, (false, blocked)),
-        (Remedy::RerunFailedJobs, (true, "the release cannot be rolled back, and rerun-failed-jobs does not")),
+        (
+            Remedy::RerunFailedJobs,
+            (true, "the release cannot be rolled back, and rerun-failed-jobs does not"),
+        ),
     ] {
         let change = |setup: &mut Setup| (setup.finding.irreversible, setup.remedy) = (true, remedy);
         Setup::check(change, Guard::PointOfNoReturn, expected);
@@ -197,14 +200,19 @@ fn approval_is_asked_in_mode_approve_only() {
     let mut setup = Setup::new(Mode::Act);
     assert_eq!(verdict(&setup.asks(), Guard::Approval), None);
     setup.config = config(Mode::Approve);
-    assert_eq!(verdict(&setup.asks(), Guard::Approval), Some((false, "waits for a person to approve it".into())));
+    assert_eq!(
+        verdict(&setup.asks(), Guard::Approval),
+        Some((false, "waits for a person to approve it".into()))
+    );
     setup.approved_by = Some("ada");
     assert_eq!(verdict(&setup.asks(), Guard::Approval), Some((true, "approved by ada".into())));
 }
 
 #[test]
 fn telling_a_person_is_held_against_the_mode_alone() {
-    for (mode, passed) in [(Mode::Observe, false), (Mode::Suggest, false), (Mode::Approve, true), (Mode::Act, true)] {
+    for (mode, passed) in
+        [(Mode::Observe, false), (Mode::Suggest, false), (Mode::Approve, true), (Mode::Act, true)]
+    {
         let mut setup = Setup::new(mode);
         (setup.remedy, setup.config.kill_switch, setup.finding.irreversible) = (Remedy::Notify, true, true);
         let checks = setup.asks();
@@ -254,7 +262,8 @@ fn plan(remedy: Remedy, guards: Vec<GuardCheck>) -> Plan {
 
 #[test]
 fn the_act_stage_asks_again_what_may_have_changed() {
-    let approved = vec![GuardCheck { guard: Guard::Approval, passed: true, reason: "approved by ada".into() }];
+    let approved =
+        vec![GuardCheck { guard: Guard::Approval, passed: true, reason: "approved by ada".into() }];
     let mut killed = config(Mode::Act);
     killed.kill_switch = true;
     let mut closed = config(Mode::Act);
