@@ -15,12 +15,15 @@
 //! ReplicaSet, and records no environment value, command or argument of a container, which may
 //! hold secrets.
 
-use std::collections::BTreeMap;
+mod objects;
 
 use homeostat_schema::types::{KubernetesTarget, Plan, Request};
 use http::Method;
 use serde_json::{Value, json};
 
+use self::objects::{
+    ATTEMPT, Current, Past, annotation, annotation_path, controlled_by, patch, previous, shown, without_hash,
+};
 use super::check;
 use super::wire::{Call, Effect, Heard, Step};
 use super::{Auth, ConnectorError, LookFirst};
@@ -33,11 +36,6 @@ const PAGES_MAX: u32 = 2;
 const REREADS_MAX: u32 = 1;
 /// Tries of a read without an answer.
 const READS_MAX: u32 = 2;
-
-const ATTEMPT: &str = "homeostat.dev/attempt";
-const REVISION: &str = "deployment.kubernetes.io/revision";
-const TEMPLATE_HASH: &str = "pod-template-hash";
-const WITHHELD: &str = "(withheld)";
 
 const READ_HEADERS: &[(&str, &str)] = &[("accept", "application/json")];
 const PATCH_HEADERS: &[(&str, &str)] =
@@ -52,26 +50,6 @@ enum Stage {
     Patching,
     /// After an unclear answer to the patch (its text).
     LookingAfter(u32, String),
-}
-
-/// What is needed of the Deployment as it stands.
-#[derive(Debug, Clone)]
-struct Current {
-    uid: String,
-    resource_version: String,
-    revision: Option<u64>,
-    /// The controller has not yet acted on the newest template.
-    lagging: bool,
-    annotated: bool,
-    selector: String,
-    template: Value,
-}
-
-/// A ReplicaSet that could be gone back to.
-#[derive(Debug, Clone)]
-struct Past {
-    revision: u64,
-    template: Value,
 }
 
 /// Rolls a Deployment back.
@@ -286,126 +264,6 @@ impl Rollback {
             headers: PATCH_HEADERS,
         }
     }
-}
-
-impl Current {
-    fn of(json: &Value) -> Option<Self> {
-        let metadata = &json["metadata"];
-        let generation = metadata["generation"].as_u64();
-        let observed = json["status"]["observedGeneration"].as_u64();
-        Some(Self {
-            uid: metadata["uid"].as_str()?.to_owned(),
-            resource_version: metadata["resourceVersion"].as_str()?.to_owned(),
-            revision: annotation(json, REVISION).and_then(|text| text.parse().ok()),
-            lagging: matches!((generation, observed), (Some(newest), Some(seen)) if seen < newest),
-            annotated: metadata["annotations"].is_object(),
-            selector: selector(&json["spec"]["selector"])?,
-            template: json["spec"]["template"].as_object().map(|_| json["spec"]["template"].clone())?,
-        })
-    }
-}
-
-impl Past {
-    fn of(set: &Value) -> Option<Self> {
-        let revision = annotation(set, REVISION)?.parse().ok()?;
-        let template = &set["spec"]["template"];
-        template.is_object().then(|| Self { revision, template: template.clone() })
-    }
-}
-
-/// The ReplicaSet before the current one. A Deployment the controller has not caught up with
-/// still names the revision before its newest template, which then is the previous one.
-fn previous<'a>(current: &Current, history: &'a [Past]) -> Option<&'a Past> {
-    let newest = history.iter().map(|past| past.revision).max()?;
-    let now = current.revision.unwrap_or(newest);
-    let below = |past: &&Past| if current.lagging { past.revision <= now } else { past.revision < now };
-    history.iter().filter(below).max_by_key(|past| past.revision)
-}
-
-fn controlled_by(set: &Value, uid: &str) -> bool {
-    let owners = set["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
-    owners.iter().any(|owner| owner["uid"] == uid && owner["controller"] == Value::Bool(true))
-}
-
-fn annotation<'a>(json: &'a Value, name: &str) -> Option<&'a str> {
-    json["metadata"]["annotations"][name].as_str()
-}
-
-fn annotation_path() -> String {
-    format!("/metadata/annotations/{}", ATTEMPT.replace('~', "~0").replace('/', "~1"))
-}
-
-/// A label selector in the form the API takes as a query; `None` for one that matches everything
-/// or holds an operator this does not know.
-fn selector(json: &Value) -> Option<String> {
-    let mut parts = BTreeMap::new();
-    for (key, value) in json["matchLabels"].as_object().into_iter().flatten() {
-        parts.insert(key.clone(), format!("{key}={}", value.as_str()?));
-    }
-    let mut all: Vec<String> = parts.into_values().collect();
-    for expression in json["matchExpressions"].as_array().into_iter().flatten() {
-        all.push(requirement(expression)?);
-    }
-    (!all.is_empty()).then(|| all.join(","))
-}
-
-fn requirement(json: &Value) -> Option<String> {
-    let key = json["key"].as_str()?;
-    let values: Vec<&str> =
-        json["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let values = values.join(",");
-    Some(match json["operator"].as_str()? {
-        "In" => format!("{key} in ({values})"),
-        "NotIn" => format!("{key} notin ({values})"),
-        "Exists" => key.to_owned(),
-        "DoesNotExist" => format!("!{key}"),
-        _ => return None,
-    })
-}
-
-fn without_hash(template: &Value) -> Value {
-    let mut template = template.clone();
-    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
-        labels.remove(TEMPLATE_HASH);
-    }
-    template
-}
-
-/// The template for the record: what containers are told may hold secrets.
-fn shown(template: &Value) -> Value {
-    let mut template = template.clone();
-    for group in ["containers", "initContainers"] {
-        for container in template["spec"][group].as_array_mut().into_iter().flatten() {
-            withhold(container);
-        }
-    }
-    template
-}
-
-fn withhold(container: &mut Value) {
-    for field in ["command", "args"] {
-        if let Some(words) = container.get_mut(field) {
-            *words = json!([WITHHELD]);
-        }
-    }
-    let variables = container.get_mut("env").and_then(Value::as_array_mut);
-    for variable in variables.into_iter().flatten() {
-        if let Some(value) = variable.get_mut("value") {
-            *value = json!(WITHHELD);
-        }
-    }
-}
-
-fn patch(current: &Current, template: &Value, key: &str) -> Value {
-    let mut steps = vec![
-        json!({"op": "test", "path": "/metadata/resourceVersion", "value": current.resource_version}),
-        json!({"op": "replace", "path": "/spec/template", "value": template}),
-    ];
-    if !current.annotated {
-        steps.push(json!({"op": "add", "path": "/metadata/annotations", "value": {}}));
-    }
-    steps.push(json!({"op": "add", "path": annotation_path(), "value": key}));
-    Value::Array(steps)
 }
 
 fn read(url: String) -> Call {

@@ -20,7 +20,7 @@ impl FakeGitHub {
     fn deploy(&mut self, mut deployment: Value) -> http::Response<Vec<u8>> {
         deployment["id"] = json!(self.deployments.len() + 1);
         // GitHub gives an object back as it was, and older ones as text.
-        if self.deployments.len() % 2 == 0 {
+        if self.deployments.len().is_multiple_of(2) {
             deployment["payload"] = Value::String(deployment["payload"].to_string());
         }
         deployment["sha"] = deployment["ref"].clone();

@@ -48,6 +48,12 @@ impl Story {
 
     /// Digests a fact on the case as it is stored and read back.
     fn hears(&mut self, fact: Fact) -> Vec<Command> {
+        let case = Case::decode(Some(&self.case.encode())).expect("what was stored can be read");
+        assert_eq!(case, self.case);
+        self.digests(fact)
+    }
+
+    fn digests(&mut self, fact: Fact) -> Vec<Command> {
         let world = World {
             now_ms: self.now_ms,
             seed: self.seed,
@@ -56,9 +62,7 @@ impl Story {
             policy: &self.policy,
             endpoints: &self.endpoints,
         };
-        let case = Case::decode(Some(&self.case.encode())).expect("what was stored can be read");
-        assert_eq!(case, self.case);
-        let decided = decide(case, fact, &world);
+        let decided = decide(std::mem::take(&mut self.case), fact, &world);
         self.case = decided.case;
         self.incident = decided.incident.or(self.incident.take());
         for command in &decided.commands {
