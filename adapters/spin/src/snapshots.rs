@@ -66,6 +66,14 @@ impl Snapshots {
     pub async fn put<T: Serialize>(&self, name: &str, value: &T) -> Result<(), SnapshotError> {
         let bytes =
             serde_json::to_vec(value).map_err(|source| SnapshotError::Form { name: name.to_owned(), source })?;
+        self.put_bytes(name, &bytes).await
+    }
+
+    /// Publishes `homeostat/<name>` as it is, over what was there.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`] when it cannot be written.
+    pub async fn put_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), SnapshotError> {
         self.0.set(format!("{PREFIX}{name}"), bytes).await.map_err(failed)
     }
 }

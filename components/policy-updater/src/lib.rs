@@ -1,1 +1,38 @@
-//! policy-updater.
+//! Policy updater: drains the learn stage when its doorbell rings, or when asked over HTTP.
+//!
+//! What this does not do: learn; `homeostat-policy` does, composed by `homeostat-stages`.
+
+use homeostat_flow::{Limits, Shard, drain};
+use homeostat_stages::{Learn, name::LEARN};
+use homeostat_worker::{Desk, WorkerError, over_http, publish_policy, shard_of_bell};
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::http_service;
+
+#[http_service]
+async fn on_request(request: Request) -> impl IntoResponse {
+    over_http(&request, LEARN, work).await
+}
+
+#[expect(unsafe_code, reason = "the handler macro writes the export's entry point")]
+mod bell {
+    use spin_sdk::redis_subscriber;
+
+    #[redis_subscriber]
+    async fn on_bell(payload: Vec<u8>) -> Result<(), String> {
+        super::ring(&payload).await.map_err(|error| error.to_string())
+    }
+}
+
+async fn ring(payload: &[u8]) -> Result<(), WorkerError> {
+    work(&shard_of_bell(payload)?).await.map(drop)
+}
+
+async fn work(shard: &Shard) -> Result<u64, WorkerError> {
+    let desk = Desk::open().await?;
+    let step = Learn::new(desk.config().await?);
+    let drained = drain(&desk.store, &step, shard, &Limits::STEPS).await?;
+    if drained.inputs > 0 {
+        publish_policy(&desk).await?;
+    }
+    Ok(drained.inputs)
+}

@@ -1,3 +1,15 @@
-//! What the worker components share: a drain with its snapshots, and the same drain over HTTP.
+//! What the worker components share: what a drain needs before it starts, and the same drain
+//! over HTTP for platforms with no Redis trigger.
 //!
 //! What this does not do: it knows no stage's rules; each shell names its own step.
+//!
+//! Invariant: a drain opens its own connection and reads its own snapshots, so nothing of one
+//! message is kept for the next.
+
+mod desk;
+mod publish;
+mod route;
+
+pub use desk::{Desk, WorkerError, endpoints, shard_of_bell, variable};
+pub use publish::{publish_health, publish_policy};
+pub use route::{Answer, over_http};

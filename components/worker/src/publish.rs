@@ -1,0 +1,41 @@
+//! Copies for the key-value store, written after the commit: last write wins, at a bounded rate.
+
+use homeostat_adapter_spin::Snapshots;
+use homeostat_flow::views;
+use homeostat_stages::{snapshot, view};
+
+use crate::desk::{Desk, WorkerError};
+
+/// Services whose health is copied after one drain: the most recently changed ones. Those beyond
+/// it are copied after their next change.
+const COPIES_MAX: u32 = 16;
+
+/// Copies the health of the services that changed last.
+///
+/// # Errors
+/// [`WorkerError`] when Redis or the key-value store does not answer; the truth is in Redis.
+pub async fn publish_health(desk: &Desk) -> Result<(), WorkerError> {
+    let redis = desk.store.redis();
+    let changed = views::ranking(redis, view::SERVICES, None, COPIES_MAX).await?;
+    let names: Vec<_> = changed.iter().filter_map(|(member, _)| member.split_once('/')).collect();
+    let keys: Vec<_> = names.iter().map(|(env, service)| view::service_key(env, service)).collect();
+    let values = views::values(redis, &keys).await?;
+    let snapshots = Snapshots::open().await?;
+    for ((env, service), value) in names.into_iter().zip(values) {
+        if let Some(value) = value {
+            snapshots.put_bytes(&snapshot::health_snapshot(env, service), &value).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies the learned policy.
+///
+/// # Errors
+/// [`WorkerError`] when Redis or the key-value store does not answer; the truth is in Redis.
+pub async fn publish_policy(desk: &Desk) -> Result<(), WorkerError> {
+    if let Some(policy) = views::value(desk.store.redis(), view::POLICY).await? {
+        Snapshots::open().await?.put_bytes(snapshot::POLICY_SNAPSHOT, &policy).await?;
+    }
+    Ok(())
+}
