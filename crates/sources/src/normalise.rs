@@ -156,12 +156,14 @@ fn event(delivery: &Delivery<'_>, id: String, draft: Draft, config: &Config) -> 
     let occurred_at =
         draft.said.occurred_at_ms.unwrap_or(delivery.received_at_ms).min(delivery.received_at_ms);
     let draft = draft.said;
+    let service = identity::service(config, source, draft.service_name.as_deref());
+    let env = identity::environment_of(config, &draft.kind, &service, draft.env_name.as_deref());
     Event {
         id,
         kind: draft.kind,
         source: source.to_owned(),
-        env: identity::environment(config, draft.env_name.as_deref()),
-        service: identity::service(config, source, draft.service_name.as_deref()),
+        env,
+        service,
         title: draft.title,
         version: draft.version,
         commit: draft.commit,
