@@ -88,17 +88,17 @@ pub struct App {
 }
 
 impl AppSetup {
-    /// The app of this workspace, built before, with an own state folder.
+    /// This binary with the components of this folder, and an own state folder.
     ///
     /// # Errors
     /// [`AppError::Missing`] with the command that makes what is missing.
-    pub fn built(root: &Path, state_dir: &Path) -> Result<Self, AppError> {
+    pub fn new(binary: &Path, root: &Path, state_dir: &Path) -> Result<Self, AppError> {
         let components = root.join("dist/components/api.wasm");
         if !components.is_file() {
             return Err(AppError::Missing { path: components, remedy: "cargo xtask components" });
         }
         Ok(Self {
-            binary: find_binary(root)?,
+            binary: binary.to_owned(),
             root: root.to_owned(),
             state_dir: state_dir.to_owned(),
             redis: None,
@@ -106,6 +106,14 @@ impl AppSetup {
             variables: BTreeMap::new(),
             arguments: Vec::new(),
         })
+    }
+
+    /// The app of this workspace, built before, with an own state folder.
+    ///
+    /// # Errors
+    /// [`AppError::Missing`] with the command that makes what is missing.
+    pub fn built(root: &Path, state_dir: &Path) -> Result<Self, AppError> {
+        Self::new(&find_binary(root)?, root, state_dir)
     }
 
     /// With one more variable.

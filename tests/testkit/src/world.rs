@@ -91,10 +91,8 @@ impl World {
             "version": self.running(env, service),
             "timestamp": crate::rfc3339_millis(now_ms),
             "latency_ms": seen.latency_ms,
-            "signals": [
-                {"name": "error-rate", "value": seen.error_rate, "unit": "1", "samples": seen.requests},
-                {"name": "requests", "value": seen.requests, "unit": "{request}", "samples": 1},
-            ],
+            "error_rate": seen.error_rate,
+            "requests": seen.requests,
         }))
     }
 
