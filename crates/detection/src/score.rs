@@ -123,3 +123,39 @@ fn verdict(parts: &[Part], score_min: f64) -> Verdict {
         Verdict::Healthy
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(score_min: f64) -> Settings {
+        Settings { score_min, timeout_ms: 1, latency_ms_max: 1.0, error_rate_max: 0.1, config_version: 1 }
+    }
+
+    fn part(standing: Standing, observed: f64) -> Part {
+        let evidence = Evidence { observed, bound: 1.0, ..evidence("latency-ms", "as told") };
+        Part { standing, evidence }
+    }
+
+    #[test]
+    fn parts_make_the_score_and_the_verdict() {
+        let check = |parts: &[(Standing, f64)], score_min: f64, score: f64, verdict: Verdict| {
+            let parts = parts.iter().map(|(standing, observed)| part(*standing, *observed)).collect();
+            let health = health(parts, &settings(score_min));
+            assert!((health.score - score).abs() < 1e-9, "{}", health.score);
+            assert_eq!(health.verdict, verdict);
+        };
+        check(&[], 50.0, 100.0, Verdict::Watching);
+        check(&[(Standing::Fine, 0.0)], 50.0, 100.0, Verdict::Healthy);
+        check(&[(Standing::Waiting, 0.0)], 50.0, 91.6, Verdict::Watching);
+        check(&[(Standing::Fine, 0.0), (Standing::Doubtful, 2.0)], 50.0, 79.0, Verdict::Watching);
+        // Just beyond the bound, twice, and without end.
+        check(&[(Standing::Bad, 1.0)], 30.0, 24.4, Verdict::Bad);
+        check(&[(Standing::Bad, 2.0)], 30.0, 20.2, Verdict::Bad);
+        check(&[(Standing::Bad, f64::INFINITY)], 30.0, 16.0, Verdict::Bad);
+        check(&[(Standing::Bad, 1.0), (Standing::Blind, 0.0)], 30.0, 22.8, Verdict::Bad);
+        check(&[(Standing::Doubtful, f64::INFINITY); 5], 50.0, 60.0, Verdict::Watching);
+        // However strict the threshold, missing telemetry alone is not bad.
+        check(&[(Standing::Blind, 0.0), (Standing::Fine, 0.0)], 99.0, 66.4, Verdict::Blind);
+    }
+}

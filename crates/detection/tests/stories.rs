@@ -168,7 +168,7 @@ fn a_failed_run_is_found_once_per_attempt() {
     let service = Service::after(&[
         run("r1", 1, Status::Running, S),
         run("r1", 1, Status::Failure, 2 * S),
-        run("r1", 1, Status::Failure, 2 * S),
+        run("r1", 1, Status::Failure, 3 * S),
         run("r1", 2, Status::Running, 5 * S),
         run("r1", 2, Status::Failure, 9 * S),
     ]);
@@ -235,7 +235,9 @@ fn a_new_release_starts_with_a_clean_slate() {
     events.push(deployment("d2", "v2", Status::Success, 60 * S));
     let mut service = Service::after(&events);
     assert_eq!(service.health().verdict, Verdict::Watching);
-    observations(5, 70 * S, |at| latency(5000.0, at)).iter().for_each(|event| service.take(event));
+    observations(3, 70 * S, |at| latency(5000.0, at)).iter().for_each(|event| service.take(event));
+    assert_eq!(service.findings.len(), 1);
+    observations(2, 100 * S, |at| latency(5000.0, at)).iter().for_each(|event| service.take(event));
     let versions: Vec<_> = service.findings.iter().map(|finding| finding.version.as_deref()).collect();
     assert_eq!(versions, [Some("v1"), Some("v2")]);
 }
@@ -267,9 +269,11 @@ fn errors_need_more_than_chance() {
 fn errors_that_stop_close_the_finding() {
     let mut events = observations(3, S, |at| errors(0.5, 100, at));
     events.extend(observations(3, 60 * S, |at| errors(0.0, 100, at)));
-    let service = Service::after(&events);
-    assert_eq!(service.kinds(), [FindingKind::ErrorRateHigh]);
+    let mut service = Service::after(&events);
     assert_eq!(service.health().verdict, Verdict::Healthy);
+    // What was bad before does not make one more burst a finding.
+    service.take(&errors(0.5, 100, 90 * S));
+    assert_eq!(service.kinds(), [FindingKind::ErrorRateHigh]);
 }
 
 #[test]
