@@ -17,6 +17,7 @@ mod check;
 pub mod drain;
 mod fields;
 pub mod limits;
+pub mod memory;
 
 pub mod name;
 pub mod redis;
@@ -31,6 +32,7 @@ pub use calls::{Clock, drain_calls};
 pub use cell::{Cell, CellError};
 pub use drain::{Drained, Ended, drain};
 pub use limits::{Bounds, Limits};
+pub use memory::MemoryStore;
 
 pub use name::{Shard, Stage};
 pub use redis::{Redis, RedisError, Reply};

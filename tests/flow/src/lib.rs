@@ -3,5 +3,8 @@
 //! What it does not do: no timing. A worker is killed by dropping its future at a named point,
 //! and a dead worker's lease is ended by removing it, which stands for its running out.
 
+pub mod fault;
+pub mod interleave;
+pub mod random;
 pub mod stages;
 pub mod world;

@@ -71,3 +71,19 @@ pub async fn send_to<S: Store>(store: &S, stage: Stage, shard: &Shard, event: &E
     let ingest = Ingest { stage, shard, ids: &[&event.id], day: 20_000, fields: &fields, payload: &payload };
     store.ingest(&ingest).await.expect("an answer to ingest")
 }
+
+impl World {
+    /// Ends a dead worker's lease, as its running out would; only if it is still that worker's.
+    pub async fn end_lease(&self, stage: Stage, shard: &Shard, token: &str) {
+        let key = homeostat_flow::name::key(homeostat_flow::name::Kind::Lease, stage, shard);
+        if self.command(&["GET", &key]).await == [token] {
+            self.command(&["DEL", &key]).await;
+        }
+    }
+
+    /// Unread entries and due timers over all stages and shards.
+    pub async fn backlog(&self) -> u64 {
+        let lag = self.store.lag().await.expect("lag");
+        lag.iter().map(|lag| lag.unread + lag.due).sum()
+    }
+}
