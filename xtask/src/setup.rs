@@ -84,8 +84,8 @@ impl Need {
             }
             Self::Npm => program("npm", &["nodejs", "npm"]),
             Self::Lints => lints(),
-            Self::Nextest => tool("nextest", NEXTEST, "about five minutes"),
-            Self::Deny => tool("deny", DENY, "about three minutes"),
+            Self::Nextest => tool("nextest", NEXTEST, "about six minutes"),
+            Self::Deny => tool("deny", DENY, "about four minutes"),
         }
     }
 }
