@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use homeostat_schema::types::{Finding, Incident, Plan};
+use homeostat_schema::types::{Finding, FindingKind, Incident, Plan};
 use homeostat_schema::wire::{self, Wire};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -24,6 +24,7 @@ pub struct Case {
     pub(super) findings: VecDeque<String>,
     /// The attempt the act stage has not answered, also when its incident was closed meanwhile.
     pub(super) flying: Option<String>,
+    pub(super) undone: Option<Undone>,
 }
 
 /// A stored case could not be read.
@@ -119,6 +120,41 @@ impl Case {
 
     pub(super) fn last_effect_ms(&self) -> Option<u64> {
         self.past.iter().rev().find(|past| past.effect == Effect::Possible).map(|past| past.at_ms)
+    }
+}
+
+/// The last rollback that may have been carried out. Its target now lies one revision back, so
+/// that another rollback would bring it up again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Undone {
+    /// The release that was rolled back.
+    pub(super) release: String,
+    /// The release that was gone back to, as far as it is known.
+    version: Option<String>,
+    commit: Option<String>,
+}
+
+impl Undone {
+    pub(super) fn by(plan: &Plan, release: String) -> Self {
+        let good = plan.last_good.as_ref();
+        Self {
+            release,
+            version: good.and_then(|good| good.version.clone()),
+            commit: good.and_then(|good| good.commit.clone()),
+        }
+    }
+
+    /// Whether what is running is what was gone back to. In doubt it is: numbers that name no
+    /// release, or another one when it is not known which was gone back to.
+    pub(super) fn runs_in(&self, finding: &Finding, release: &str) -> bool {
+        let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
+        if same(&self.commit, &finding.commit) || same(&self.version, &finding.version) {
+            return true;
+        }
+        let numbers = matches!(finding.kind, FindingKind::LatencyHigh | FindingKind::ErrorRateHigh);
+        let named = finding.commit.is_some() || finding.version.is_some();
+        let known = self.commit.is_some() || self.version.is_some();
+        numbers && (!named || (!known && release != self.release))
     }
 }
 

@@ -117,7 +117,7 @@ impl Desk<'_> {
         if let Some(bound) = used_up(open) {
             return self.page(open, "bound", &bound);
         }
-        let fitting = candidates::of(&open.lead, self.world.config);
+        let fitting = self.fitting(open, &release);
         let tried = |candidate: &Candidate| {
             open.tried.contains(&(release.clone(), candidate.remedy.name().to_owned()))
         };
@@ -131,6 +131,23 @@ impl Desk<'_> {
             Some(candidate) if had.is_empty() => self.without_target(open, &candidate.remedy),
             _ => self.nothing_left(open),
         }
+    }
+
+    /// The remedies that fit, without a rollback that would bring back what was rolled back.
+    fn fitting(&mut self, open: &mut Open, release: &str) -> Vec<Candidate> {
+        let mut fitting = candidates::of(&open.lead, self.world.config);
+        let undone = self.case.undone.clone().filter(|undone| undone.runs_in(&open.lead, release));
+        if let Some(undone) = undone.filter(|_| fitting.iter().any(|one| one.remedy == Remedy::Rollback)) {
+            fitting.retain(|one| one.remedy != Remedy::Rollback);
+            self.note(
+                open,
+                &format!(
+                    "rollback is left out: it would bring back {}, which was rolled back",
+                    undone.release
+                ),
+            );
+        }
+        fitting
     }
 
     fn choose(&mut self, open: &mut Open, ready: &[(Remedy, Target)]) {

@@ -21,6 +21,8 @@
 //!   ([`WATCHES_MAX`] times), and closes by itself when the service is healthy.
 //! * `notify` is the last remedy. The policy is offered it beside others only when it expects
 //!   more of it than of any of them, so that exploring never means paging where a cure may work.
+//! * A rollback is not rolled back: while what it brought back is running, the release before that
+//!   is the one that was bad, and `rollback` is left out.
 //! * A person is told at most once per incident and reason, and nobody in the modes `observe` and
 //!   `suggest`.
 //!

@@ -6,7 +6,7 @@ use homeostat_schema::types::{
     OutcomeKind, Plan, Remedy, Sample, TimelineFact, Verdict,
 };
 
-use super::case::{Flight, Open, Purpose, Stage, Wait};
+use super::case::{Flight, Open, Purpose, Stage, Undone, Wait};
 use super::desk::Desk;
 use super::{APPROVAL_MS_MAX, Command, timeline, words};
 use crate::text::{self, span};
@@ -61,6 +61,9 @@ impl Desk<'_> {
     fn verify(&mut self, open: &mut Open, mut flight: Flight, ended_ms: u64) {
         flight.ended_ms = ended_ms;
         open.since_ms = ended_ms;
+        if flight.plan.remedy == Remedy::Rollback {
+            self.case.undone = Some(Undone::by(&flight.plan, words::release(&open.lead)));
+        }
         if let Some(newer) = open.newer.take() {
             self.superseded(open, &flight, &newer);
             open.lead = newer;

@@ -8,7 +8,7 @@ use homeostat_schema::types::{
 
 use super::{Story, answer, assessed};
 use crate::planner::{ATTEMPTS_PER_INCIDENT_MAX, Fact, WATCHES_MAX};
-use crate::testing::{GOOD_COMMIT, START_MS, config, finding, health};
+use crate::testing::{BAD_COMMIT, GOOD_COMMIT, START_MS, config, finding, health};
 
 fn failed_deployment(mode: Mode) -> Story {
     let mut story = Story::new(config(mode));
@@ -533,4 +533,30 @@ fn a_target_nobody_can_ask_for_is_held_back_and_says_why() {
     assert_eq!(last_held_by(&story), ["no-target"]);
     assert!(story.timeline().contains("namespace \"../kube-system\" is not a name that can be used"));
     assert_eq!(story.remedies(), ["notify"]);
+}
+
+#[test]
+fn a_rollback_is_not_rolled_back() {
+    let healed = || {
+        let mut story = failed_deployment(Mode::Act);
+        story
+            .attempts(&Remedy::Rollback, AttemptResult::Done, "rolled back")
+            .looks(Verdict::Healthy, 96.0, "well")
+            .pass(7200);
+        story
+    };
+    let check = |version: Option<&str>, commit: Option<&str>, kind: FindingKind, expected: &str| {
+        let mut found = finding("later", kind);
+        (found.version, found.commit) = (version.map(Into::into), commit.map(Into::into));
+        let mut story = healed();
+        story.finds(found);
+        assert_eq!(story.remedies().last().copied(), Some(expected), "{version:?} {commit:?}");
+    };
+    // The release that was gone back to is in trouble now: before it lies the one that was bad.
+    check(Some("v1"), Some(GOOD_COMMIT), FindingKind::LatencyHigh, "notify");
+    check(Some("v1"), None, FindingKind::DeploymentFailed, "redeploy");
+    check(None, None, FindingKind::ErrorRateHigh, "redeploy");
+    // Another release came since, or the bad one again.
+    check(Some("v3"), Some("c3c3c3c3"), FindingKind::LatencyHigh, "rollback");
+    check(Some("v2"), Some(BAD_COMMIT), FindingKind::DeploymentFailed, "rollback");
 }
