@@ -3,6 +3,7 @@
 //! What it does not do: no timing. A worker is killed by dropping its future at a named point,
 //! and a dead worker's lease is ended by removing it, which stands for its running out.
 
+pub mod contract;
 pub mod fault;
 pub mod interleave;
 pub mod random;
