@@ -37,12 +37,12 @@ use homeostat_schema::types::{AttemptResult, Exchange, Plan, Request};
 
 pub use session::Session;
 
-/// Requests per session: a rollback that meets one conflict needs at most 8 (twice read the
-/// Deployment and two pages of ReplicaSets, patch, or look), and more would outlast the lease.
+/// Requests per session. A rollback that meets one conflict needs 6; two more may be lost.
 pub const EXCHANGES_MAX: usize = 8;
 /// Largest body read from a reply, bytes; a page of 50 ReplicaSets is well below 1 MiB.
 pub const REPLY_BYTES_MAX: usize = 4 << 20;
-/// Longest time one request may take, milliseconds; all of a session stay under the lease.
+/// Longest time one request may take, milliseconds. Whoever carries a session bounds the whole of
+/// it by what is left of the lease.
 pub const REQUEST_TIMEOUT_MS: u64 = 5_000;
 /// Longest body kept of a request, characters; for the record, what is sent is never cut.
 pub const RECORDED_BODY_CHARS_MAX: usize = 2_048;

@@ -78,7 +78,7 @@ pub struct Session {
     dry_run: bool,
     /// The request under way.
     asked: Option<(Request, Effect)>,
-    /// Whether anything that changes something was sent.
+    /// Whether something that changes something was sent, and not refused for certain.
     touched: bool,
     exchanges: Vec<Exchange>,
     report: Option<Report>,
@@ -109,11 +109,15 @@ impl Session {
         }
         let step = match self.asked.take() {
             None => self.talk.start(),
-            Some((request, _)) => {
+            Some((request, effect)) => {
                 let lost = Reply { response: Err(TransportFailure::NoAnswer), took_ms: 0 };
                 let reply = reply.unwrap_or(lost);
                 self.record(request, &reply);
-                self.talk.hear(Heard::of(&reply))
+                let heard = Heard::of(&reply);
+                if effect == Effect::Changes && matches!(heard, Heard::Refused(..)) {
+                    self.touched = false;
+                }
+                self.talk.hear(heard)
             }
         };
         match step {

@@ -290,3 +290,16 @@ fn an_answer_that_is_not_kubernetes_changes_nothing() {
         assert_eq!((report.result, kubernetes.patches.len()), (AttemptResult::Failed, 0));
     }
 }
+
+#[test]
+fn a_session_gives_up_after_a_bounded_number_of_requests() {
+    use Fault::{Lost, None, Status};
+    let paged = |kubernetes: &mut FakeKubernetes| kubernetes.page = 2;
+    let faults = [Lost, None, Lost, None, Lost, None, Status(409)];
+    let report = check(paged, LookFirst::No, &faults, (AttemptResult::Failed, "web:3"));
+    assert_eq!(report.exchanges.len(), EXCHANGES_MAX);
+    assert_eq!(report.detail, "gave up after 8 requests");
+    // The patch may have been carried out, and the looks after it come to nothing.
+    let faults = [Lost, None, Lost, None, Lost, None, Lost, Lost];
+    check(paged, LookFirst::No, &faults, (AttemptResult::Unknown, "web:3"));
+}

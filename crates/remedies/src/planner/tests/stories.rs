@@ -2,8 +2,8 @@
 
 use homeostat_schema::config::{Mode, Window};
 use homeostat_schema::types::{
-    AttemptResult, Decision, FindingKind, GuardCheck, IncidentState, OperatorVerb, Remedy, TimelineFact,
-    Verdict,
+    AttemptResult, Decision, FindingKind, GuardCheck, IncidentState, OperatorVerb, OperatorWord, Remedy,
+    TimelineFact, Verdict,
 };
 
 use super::{Story, answer, assessed};
@@ -559,4 +559,21 @@ fn a_rollback_is_not_rolled_back() {
     // Another release came since, or the bad one again.
     check(Some("v3"), Some("c3c3c3c3"), FindingKind::LatencyHigh, "rollback");
     check(Some("v2"), Some(BAD_COMMIT), FindingKind::DeploymentFailed, "rollback");
+}
+
+#[test]
+fn a_word_on_another_incident_changes_nothing() {
+    let mut story = failed_deployment(Mode::Approve);
+    let before = (story.case.clone(), story.remedies().len());
+    for verb in [OperatorVerb::Approve, OperatorVerb::Reject, OperatorVerb::Resolve] {
+        let word = OperatorWord {
+            incident: "inc-other".into(),
+            verb,
+            who: "ada".into(),
+            why: "mistyped".into(),
+            at: START_MS,
+        };
+        assert_eq!(story.hears(Fact::Operator(word)), []);
+        assert_eq!((story.case.clone(), story.remedies().len()), before);
+    }
 }
