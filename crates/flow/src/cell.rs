@@ -103,6 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn the_shard_of_a_service_never_changes() {
+        let check =
+            |key: &str, shards: u32, expected: &str| assert_eq!(shard_of(key, shards).as_str(), expected);
+        check("prod/checkout", 4, "s3");
+        check("stage/shop", 4, "s1");
+        check("unknown/unassigned", 16, "s5");
+        check("", 4, "s1");
+        check("prod/checkout", 0, "s0");
+    }
+
+    #[test]
     fn services_spread_over_all_shards() {
         let mut counts = [0_u32; 4];
         for service in 0..400 {

@@ -172,3 +172,43 @@ impl fmt::Display for Shard {
         out.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_channels_never_change() {
+        let (stage, shard) = (Stage::new("detect"), Shard::service(3));
+        let kinds = [Kind::Inbox, Kind::Lease, Kind::Bell, Kind::Meta, Kind::Tries, Kind::State, Kind::Due];
+        let keys: Vec<_> = kinds.iter().map(|kind| key(*kind, stage, &shard)).collect();
+        let expected = [
+            "hs:s3:in:detect",
+            "hs:s3:lease:detect",
+            "hs:s3:bell:detect",
+            "hs:s3:meta:detect",
+            "hs:s3:tries:detect",
+            "hs:s3:st:detect",
+            "hs:s3:due:detect",
+        ];
+        assert_eq!(keys, expected);
+        assert_eq!(home_keys(stage, &shard).get(..7), Some(&expected.map(str::to_owned)[..]));
+        assert_eq!(stage.channel(), "hs:detect");
+        assert_eq!(seen_key(20_000, 7), "hs:seen:20000:7");
+    }
+
+    #[test]
+    fn only_what_a_shard_is_called_is_read_as_one() {
+        let check =
+            |name: &str, expected: bool| assert_eq!(Shard::parse(name).is_some(), expected, "{name:?}");
+        check("s0", true);
+        check("s12", true);
+        check("global", true);
+        check("env:prod", true);
+        check("s", false);
+        check("s-1", false);
+        check("env:", false);
+        check("", false);
+        check(&format!("env:{}", "x".repeat(SHARD_NAME_BYTES_MAX)), false);
+    }
+}

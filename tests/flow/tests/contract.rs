@@ -430,6 +430,6 @@ async fn names_may_hold_any_letters<T: Subject>(subject: T) {
     };
     commit_all(store, &first, &effects).await.expect("a commit");
     let Fetched::Batch(next) = ask(store, Some(&first.token), 10).await else { panic!("a batch") };
-    assert_eq!(next.inputs[0].fields, [field.clone()]);
+    assert_eq!(next.inputs[0].fields, std::slice::from_ref(&field));
     assert_eq!(next.state.get(&field), Some(&b"v"[..]));
 }

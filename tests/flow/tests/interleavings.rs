@@ -1,5 +1,7 @@
 //! The wake-up race: in no order of appends, bells, drains and stops is work left with nobody called.
 
+#![allow(clippy::print_stdout, reason = "how large a search was is shown when it fails")]
+
 use homeostat_flow_tests::interleave::{Found, Mutant, Scenario, search};
 
 const CALM: Scenario = Scenario { appends: 3, workers: 2, deaf: false, batches: 1_000, mutant: Mutant::None };

@@ -1,5 +1,7 @@
 //! A worker may die anywhere: every effect is done once.
 
+#![allow(clippy::print_stdout, reason = "the seed of a failed run is wanted")]
+
 use homeostat_flow::{Commit, Committed, Effects, Ended, Fetch, Fetched, Limits, Shard, Store, drain};
 use homeostat_flow_tests::fault::{FaultStore, Plan, Point};
 use homeostat_flow_tests::random::Random;
