@@ -4,7 +4,9 @@
 //! and nobody else's; and once more in front of the store's own commit.
 
 use crate::cell::Cell;
-use crate::limits::{ADD_MAX, EFFECTS_MAX, FIELDS_MAX, NAME_BYTES_MAX, TIME_MS_MAX, VALUE_BYTES_MAX};
+use crate::limits::{
+    ADD_MAX, EFFECTS_MAX, FIELDS_MAX, IDS_MAX, NAME_BYTES_MAX, TIME_MS_MAX, VALUE_BYTES_MAX,
+};
 use crate::name::{Shard, Stage};
 use crate::step::{Effects, Output, Timer, Write};
 use crate::store::{DeadLetter, Ingest};
@@ -81,6 +83,10 @@ pub(crate) fn value_size(what: &str, value: &[u8]) -> Result<(), String> {
 /// What is wrong with it.
 pub(crate) fn ingest(cell: &Cell, event: &Ingest<'_>) -> Result<(), String> {
     stage(cell, event.stage)?;
+    if event.ids.len() > IDS_MAX {
+        return Err(format!("an event with {} ids, at most {IDS_MAX} are allowed", event.ids.len()));
+    }
+    event.ids.iter().try_for_each(|id| name("event id", id))?;
     fields(event.fields)?;
     value_size("payload", event.payload)
 }

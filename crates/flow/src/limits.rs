@@ -101,3 +101,6 @@ pub const CLOSING_TRIES: u32 = 2;
 
 /// Effects after which a batch ends early, so that the sum over its inputs stays a short script.
 pub const BATCH_EFFECTS_MAX: usize = 4_096;
+
+/// Ids one event may come under: a delivery id, and those of what it reports.
+pub const IDS_MAX: usize = 16;

@@ -38,6 +38,7 @@ contract!(
     outputs_reach_other_shards_and_are_seen_by_ticks,
     a_dead_timer_can_be_replayed,
     names_may_hold_any_letters,
+    a_batch_is_bounded_in_bytes,
 );
 
 fn commit<'a>(batch: &'a Batch, consumed: &'a [Input], effects: &'a Effects, shard: &'a Shard) -> Commit<'a> {
@@ -432,4 +433,17 @@ async fn names_may_hold_any_letters<T: Subject>(subject: T) {
     let Fetched::Batch(next) = ask(store, Some(&first.token), 10).await else { panic!("a batch") };
     assert_eq!(next.inputs[0].fields, std::slice::from_ref(&field));
     assert_eq!(next.state.get(&field), Some(&b"v"[..]));
+}
+
+async fn a_batch_is_bounded_in_bytes<T: Subject>(subject: T) {
+    let store = subject.store();
+    let large = "x".repeat(3 << 20);
+    for _ in 0..3 {
+        put(store, &[], &large).await;
+    }
+    let first = batch(store, 10).await;
+    assert_eq!(first.inputs.len(), 2, "the second goes over the bound, the third is left");
+    commit_all(store, &first, &Effects::default()).await.expect("a commit");
+    let Fetched::Batch(rest) = ask(store, Some(&first.token), 10).await else { panic!("a batch") };
+    assert_eq!(rest.inputs.len(), 1);
 }

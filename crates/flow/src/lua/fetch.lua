@@ -1,6 +1,7 @@
 -- Takes or renews the lease and hands out what comes next, or gives the lease up when nothing does.
 -- ARGV: 5 token ('' takes), 6 lease in ms, 7 batch bound, 8 tries an input has alone, 9 dead letters kept.
 local DEAD_PER_FETCH_MAX = 64 -- Keeps one call short; the next call goes on.
+local BATCH_BYTES_MAX = 4194304 -- A batch is held in a component's memory, twice; one input may be larger.
 
 local clash = home_clash()
 if clash then return { 'refused', clash } end
@@ -30,8 +31,8 @@ local function gather(want)
   local horizon = now
   if #entries == want then horizon = math.min(now, (id_parts(entries[want][1]))) end
   local timers = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(horizon), 'WITHSCORES', 'LIMIT', 0, want)
-  local inputs, entry, timer = {}, 1, 1
-  while #inputs < want and (entries[entry] or timers[timer]) do
+  local inputs, entry, timer, bytes = {}, 1, 1, 0
+  while #inputs < want and bytes < BATCH_BYTES_MAX and (entries[entry] or timers[timer]) do
     local due = tonumber(timers[timer + 1])
     if timers[timer] and (not entries[entry] or due <= (id_parts(entries[entry][1]))) then
       local k, name = member_parts(timers[timer])
@@ -41,7 +42,7 @@ local function gather(want)
     else
       local k, d = entry_parts(entries[entry][2])
       table.insert(inputs, { kind = 'e', id = entries[entry][1], k = k, d = d })
-      entry = entry + 1
+      entry, bytes = entry + 1, bytes + #d
     end
   end
   return inputs

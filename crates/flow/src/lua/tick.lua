@@ -16,6 +16,11 @@ if ARGV[5] ~= '' then
     ring_always()
     rung = 1
   end
+  -- An autoscaler must see the lag of an inbox nobody has read yet; later it exists already.
+  if redis.call('EXISTS', IN) == 1 then
+    local read = redis.call('HGET', META, 'read') or '0'
+    redis.pcall('XGROUP', 'CREATE', IN, STAGE, cursor(), 'ENTRIESREAD', read)
+  end
   -- Never past the cursor; `~` frees whole nodes only, which is cheap.
   local ms, n = id_parts(cursor())
   local horizon = now - tonumber(ARGV[5])

@@ -9,6 +9,9 @@ use crate::store::{Batch, Fetch, Fetched};
 /// Dead letters in one fetch; as in `lua/fetch.lua`.
 const DEAD_PER_FETCH_MAX: usize = 64;
 
+/// Bytes of payload after which a batch is full; as in `lua/fetch.lua`.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
 /// A stream id: milliseconds, and a number within them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct EntryId {
@@ -204,6 +207,12 @@ impl Inbox {
             (id.ms, 1, String::new(), id.n, Input { id: id.to_string(), fields, timer: None, payload })
         }));
         inputs.sort_by(|a, b| (a.0, a.1, &a.2, a.3).cmp(&(b.0, b.1, &b.2, b.3)));
-        inputs.into_iter().take(want).map(|(.., input)| input).collect()
+        let mut bytes = 0;
+        let fits = |input: &Input| {
+            let fits = bytes < BATCH_BYTES_MAX;
+            bytes += input.payload.len();
+            fits
+        };
+        inputs.into_iter().take(want).map(|(.., input)| input).take_while(fits).collect()
     }
 }
