@@ -4,6 +4,7 @@
 
 use homeostat_policy::Policy;
 use homeostat_schema::config::Config;
+use serde::{Deserialize, Serialize};
 
 /// The hash that holds the configuration: fields `version` and `json`.
 pub const CONFIG_KEY: &str = "hs:config";
@@ -18,7 +19,8 @@ pub fn health_snapshot(env: &str, service: &str) -> String {
 }
 
 /// A configuration and the version it was applied as; 0 is the built-in one.
-#[derive(Debug, Clone, PartialEq)]
+/// The key-value snapshot holds it in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Versioned {
     /// Grows with each change.
     pub version: u64,

@@ -1,0 +1,72 @@
+//! Reading a body up to its cap, and not a byte further into memory.
+
+use bytes::Buf;
+use http_body::Body;
+use http_body_util::BodyExt;
+
+/// Why there is no whole body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It is longer than its cap.
+    #[error("the body is longer than its cap")]
+    TooLong,
+    /// The connection broke.
+    #[error("the body was cut off")]
+    Broken,
+}
+
+/// Reads a whole body of at most `max` bytes.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn read<B: Body + Unpin>(mut body: B, max: usize) -> Result<Vec<u8>, ReadError> {
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ReadError::Broken)?;
+        let Ok(mut data) = frame.into_data() else { continue };
+        if data.remaining() > max - whole.len() {
+            return Err(ReadError::TooLong);
+        }
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            let length = chunk.len();
+            whole.extend_from_slice(chunk);
+            data.advance(length);
+        }
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures::executor::block_on;
+    use futures::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    fn body(chunks: &[&'static str]) -> impl Body<Data = Bytes, Error = std::convert::Infallible> + Unpin {
+        let frames: Vec<_> =
+            chunks.iter().map(|chunk| Ok(Frame::data(Bytes::from_static(chunk.as_bytes())))).collect();
+        StreamBody::new(stream::iter(frames))
+    }
+
+    #[test]
+    fn a_body_is_read_up_to_its_cap_and_not_a_byte_further() {
+        let check = |chunks: &[&'static str], expected: Result<&str, ReadError>| {
+            let read = block_on(read(body(chunks), 4));
+            assert_eq!(read, expected.map(|text| text.as_bytes().to_vec()), "{chunks:?}");
+        };
+        check(&[], Ok(""));
+        check(&["ab", "", "cd"], Ok("abcd"));
+        check(&["abcd", "e"], Err(ReadError::TooLong));
+        check(&["abcde"], Err(ReadError::TooLong));
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_not_whole() {
+        let frames = vec![Ok(Frame::data(Bytes::from_static(b"ab"))), Err("gone")];
+        assert_eq!(block_on(read(StreamBody::new(stream::iter(frames)), 4)), Err(ReadError::Broken));
+    }
+}
