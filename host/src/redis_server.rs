@@ -273,7 +273,12 @@ async fn keep(mut child: Child, folder: PathBuf, port: u16, mut stop: Stop) {
                 () = stop.wait() => return,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(RESTART_PAUSE_MAX),
             }
-            match start_on(&folder, port).await {
+            // When told to stop while it starts, dropping the start kills it.
+            let started = tokio::select! {
+                () = stop.wait() => return,
+                started = start_on(&folder, port) => started,
+            };
+            match started {
                 Ok(child) => break child,
                 Err(error) => tracing::error!(%error, "redis-server does not start; trying again"),
             }

@@ -4,13 +4,16 @@
 //! Invariant: while a [`StateDir`] lives, no other process holds one for the same folder; the lock
 //! goes with the process, however it ends.
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Random bytes in a generated token.
 const TOKEN_BYTES: usize = 32;
+
+/// Only the owner may look into a folder made here; one that was there keeps its mode.
+const FOLDER_MODE: u32 = 0o700;
 
 /// Only the owner may read a secret.
 const SECRET_MODE: u32 = 0o600;
@@ -62,8 +65,8 @@ impl StateDir {
     /// # Errors
     /// When it is in use or cannot be written.
     pub fn open(path: &Path) -> Result<Self, StateDirError> {
-        std::fs::create_dir_all(path).map_err(at(path))?;
-        std::fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(at(path))?;
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(FOLDER_MODE).create(path).map_err(at(path))?;
         let path = path.canonicalize().map_err(at(path))?;
         let lock_path = path.join("lock");
         let lock = File::create(&lock_path).map_err(at(&lock_path))?;

@@ -3,7 +3,8 @@
 //! Purpose: subscribe as Spin does: one connection for each address string, one message at a time
 //! on each, a fresh instance for every message, all components of a channel together. Unlike Spin
 //! it reconnects, and a handler that hangs is given up.
-//! Does not: deliver anything twice or late; what is published while nobody listens is gone.
+//! Does not: deliver anything twice or late; what is published while nobody listens is gone. Nor
+//! does it bound what waits behind a slow handler: the server's own limit on slow subscribers does.
 //! Invariant: a message is never handled before the one before it on the same address was.
 
 use std::collections::BTreeMap;

@@ -35,7 +35,7 @@ pub struct KeyValueStore(Arc<Backend>);
 
 enum Backend {
     Sqlite { label: String, file: Arc<Mutex<rusqlite::Connection>> },
-    Redis(SharedRedis),
+    Redis(Box<SharedRedis>),
 }
 
 /// Why a store cannot be opened or used.
@@ -81,7 +81,7 @@ impl KeyValueStore {
     /// # Errors
     /// When `url` is no Redis address.
     pub fn redis(url: &str) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Backend::Redis(SharedRedis::new(url, RedisTimeouts::default())?))))
+        Ok(Self(Arc::new(Backend::Redis(Box::new(SharedRedis::new(url, RedisTimeouts::default())?)))))
     }
 
     /// The value of `key`.

@@ -39,6 +39,8 @@ pub(crate) async fn answer(request: Request) -> Answer {
         }
         "request" => text(describe(&request)),
         "variable" => text(shown(variables::get(&argument).await)),
+        "file" => text(shown(std::fs::read_to_string(&argument).map_err(|error| error.kind()))),
+        "socket" => text(shown(std::net::TcpStream::connect(&argument).map_err(|error| error.kind()))),
         "environment" => text(shown(std::env::var(&argument))),
         "kv" => text(key_value(&argument).await),
         "redis" => text(redis(&argument).await),

@@ -1,0 +1,142 @@
+//! The binary itself: exit codes, signals, and what it leaves behind.
+
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::{HTTP, PATIENCE, Say, Scene, eventually};
+
+fn homeostat(scene: &Scene) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_homeostat"));
+    command.current_dir(scene.folder.path()).env_remove("REDIS_URL");
+    command.args(["up", "--state-dir", "state"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// The command on a free port.
+fn up(scene: &Scene) -> Command {
+    let mut command = homeostat(scene);
+    command.args(["--listen", "127.0.0.1:0"]);
+    command
+}
+
+fn scene() -> Result<Scene> {
+    let application = "redis_url = { default = \"redis://127.0.0.1:6379\" }";
+    Scene::new(&Say { triggers: HTTP, application, ..Say::default() })
+}
+
+/// Reads lines until one holds `words`, and gives what follows them.
+async fn line_with(lines: &mut tokio::io::Lines<BufReader<ChildStdout>>, words: &str) -> Result<String> {
+    let find = async {
+        while let Some(line) = lines.next_line().await? {
+            if let Some((_, rest)) = line.split_once(words) {
+                return anyhow::Ok(rest.to_owned());
+            }
+        }
+        anyhow::bail!("it ended without `{words}`")
+    };
+    tokio::time::timeout(PATIENCE, find).await.context("it does not say so")?
+}
+
+async fn signal(child: &Child, name: &str) -> Result<()> {
+    let id = child.id().context("it runs")?.to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status().await?;
+    anyhow::ensure!(sent.success(), "kill failed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sigterm_and_ctrl_c_end_it_with_success_and_redis_with_it() -> Result<()> {
+    let scene = scene()?;
+    for name in ["TERM", "INT"] {
+        let mut child = up(&scene).spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+        let redis = line_with(&mut lines, "Redis at ").await?;
+        let redis = redis.split(' ').next().context("an address")?.to_owned();
+        line_with(&mut lines, "Available Routes:").await?;
+        line_with(&mut lines, "probe serves http://127.0.0.1:").await?;
+        signal(&child, name).await?;
+        let status = tokio::time::timeout(PATIENCE, child.wait()).await.context("it does not end")??;
+        assert_eq!(status.code(), Some(0), "{name}");
+        assert!(redis::Client::open(redis)?.get_connection().is_err(), "redis-server is gone after {name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_host_leaves_a_server_that_the_next_one_ends() -> Result<()> {
+    let scene = scene()?;
+    let mut first = up(&scene).spawn()?;
+    let mut lines = BufReader::new(first.stdout.take().context("piped")?).lines();
+    let left = line_with(&mut lines, "Redis at ").await?;
+    let left = left.split(' ').next().context("an address")?.to_owned();
+    line_with(&mut lines, "serves").await?;
+    first.kill().await?;
+    eventually("the lock is free", async || {
+        std::fs::File::open(scene.folder.path().join("state/lock")).ok()?.try_lock().ok()
+    })
+    .await?;
+    let mut second = up(&scene).spawn()?;
+    let mut lines = BufReader::new(second.stdout.take().context("piped")?).lines();
+    line_with(&mut lines, "serves").await?;
+    assert!(redis::Client::open(left)?.get_connection().is_err(), "the old server is gone");
+    signal(&second, "TERM").await?;
+    assert_eq!(second.wait().await?.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn exit_codes_tell_usage_from_failure() -> Result<()> {
+    let check = async |arguments: &[&str], code: i32, says: &str| {
+        let scene = scene()?;
+        std::fs::write(scene.folder.path().join("bad.toml"), "spin_manifest_version = 2\nx = 1\n")?;
+        let output = homeostat(&scene).args(arguments).output().await?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+        anyhow::Ok(())
+    };
+    check(&["--no-such-flag"], 2, "--no-such-flag").await?;
+    check(&["--variable", "nonsense"], 2, "NAME=VALUE").await?;
+    check(&["--from", "bad.toml"], 2, "bad.toml:1: the top level lacks the field `application`").await?;
+    check(&["--from", "none.toml"], 2, "none.toml").await?;
+    check(&["--runtime-config-file", "bad.toml"], 2, "bad.toml:1: unknown field `spin_manifest_version`")
+        .await?;
+    check(&["--variable", "nope=1"], 2, "no such variable").await?;
+    check(&["--listen", "192.0.2.1:1"], 1, "cannot listen on 192.0.2.1:1").await
+}
+
+#[tokio::test]
+async fn without_redis_server_it_says_what_to_do() -> Result<()> {
+    let scene = scene()?;
+    let output = up(&scene).env("PATH", "/nowhere").output().await?;
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("apt-get install redis-server") && said.contains("--redis"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn component_output_is_in_the_log_with_the_component_name() -> Result<()> {
+    let scene = scene()?;
+    let mut command = up(&scene);
+    command.args(["--log-format", "json"]);
+    let mut child = command.spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+    let address = line_with(&mut lines, "serves ").await?;
+    assert!(reqwest::get(format!("{address}/print")).await?.status().is_success());
+    signal(&child, "TERM").await?;
+    let output = tokio::time::timeout(PATIENCE, child.wait_with_output()).await??;
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    for (level, line) in [("INFO", "a line for stdout"), ("WARN", "a line for stderr")] {
+        let found =
+            log.lines().find(|entry| entry.contains(line)).with_context(|| format!("{line} in {log}"))?;
+        for part in [format!("\"level\":\"{level}\""), "\"component\":\"probe\"".to_owned()] {
+            assert!(found.contains(&part), "{found}");
+        }
+    }
+    Ok(())
+}

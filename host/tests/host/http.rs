@@ -1,0 +1,159 @@
+//! The HTTP trigger with a real component.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use homeostat::trigger_http::INSTANCE_REQUESTS_MAX;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{HTTP, PATIENCE, Say, Scene, body, get};
+
+fn scene() -> Result<Scene> {
+    Scene::new(&Say { triggers: HTTP, ..Say::default() })
+}
+
+/// Sends raw bytes and reads until the answer holds `until`.
+async fn raw(stream: &mut TcpStream, send: &str, until: &str) -> Result<String> {
+    stream.write_all(send.as_bytes()).await?;
+    let mut answer = Vec::new();
+    let read = async {
+        while !String::from_utf8_lossy(&answer).contains(until) {
+            if stream.read_buf(&mut answer).await? == 0 {
+                break;
+            }
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(PATIENCE, read).await.context("no answer")??;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[tokio::test]
+async fn the_guest_sees_spin_headers_and_no_forged_ones() -> Result<()> {
+    let triggers = "[[trigger.http]]\nroute = \"/request/:id/...\"\ncomponent = \"probe\"\n";
+    let scene = Scene::new(&Say { triggers, ..Say::default() })?;
+    let running = scene.start().await?;
+    let url = format!("http://{}/request/7/a/b?q=1", running.http_addr);
+    let request =
+        reqwest::Client::new().get(&url).header("spin-client-addr", "forged").header("spin-x", "forged");
+    let seen = request.send().await?.text().await?;
+    let expected = [
+        format!("uri: {url}"),
+        format!("spin-full-url: {url}"),
+        "spin-path-info: /a/b".to_owned(),
+        "spin-matched-route: /request/:id/...".to_owned(),
+        "spin-raw-component-route: /request/:id/...".to_owned(),
+        "spin-component-route: /request/:id".to_owned(),
+        "spin-base-path: /".to_owned(),
+        "spin-path-match-id: 7".to_owned(),
+        "spin-client-addr: 127.0.0.1:".to_owned(),
+    ];
+    for line in expected {
+        assert!(seen.contains(&line), "no `{line}` in:\n{seen}");
+    }
+    assert!(!seen.contains("forged"), "{seen}");
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_route_is_an_empty_404_and_no_host_a_400() -> Result<()> {
+    let triggers = "[[trigger.http]]\nroute = \"/count\"\ncomponent = \"probe\"\n";
+    let scene = Scene::new(&Say { triggers, ..Say::default() })?;
+    let running = scene.start().await?;
+    assert_eq!(get(&running, "/nowhere", "").await?, (404, String::new()));
+    assert_eq!(get(&running, "/.well-known/spin/health", "").await?, (200, "OK".to_owned()));
+    let mut stream = TcpStream::connect(running.http_addr).await?;
+    let answer = raw(&mut stream, "GET /count HTTP/1.1\r\n\r\n", "\r\n\r\n").await?;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_panic_and_a_memory_hog_are_an_empty_500_and_the_next_request_is_served() -> Result<()> {
+    let scene = scene()?;
+    let running = scene.start().await?;
+    for path in ["/panic", "/memory"] {
+        assert_eq!(get(&running, path, "").await?, (500, String::new()), "{path}");
+        assert_eq!(body(&running, "/count", "").await?, "1", "a fresh instance after {path}");
+    }
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn guest_code_that_never_ends_is_stopped_and_holds_up_nobody() -> Result<()> {
+    let mut scene = scene()?;
+    scene.options.request_timeout = Duration::from_secs(1);
+    let running = scene.start().await?;
+    let looping = get(&running, "/loop", "");
+    let others = async {
+        for _ in 0..20 {
+            body(&running, "/count", "").await?;
+        }
+        anyhow::Ok(())
+    };
+    let (looping, others) = tokio::join!(looping, others);
+    assert_eq!(looping?, (500, String::new()));
+    others?;
+    assert_eq!(get(&running, "/sleep", "60000").await?, (500, String::new()), "waiting is bounded as well");
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_instance_serves_its_share_of_requests_and_is_replaced() -> Result<()> {
+    let scene = scene()?;
+    let running = scene.start().await?;
+    for expected in 1..=INSTANCE_REQUESTS_MAX {
+        assert_eq!(body(&running, "/count", "").await?, expected.to_string());
+    }
+    assert_eq!(body(&running, "/count", "").await?, "1");
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn bodies_stream_in_both_directions() -> Result<()> {
+    let scene = scene()?;
+    let running = scene.start().await?;
+    let mut stream = TcpStream::connect(running.http_addr).await?;
+    let head = "POST /echo HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+    // The first part comes back while the second has not been sent.
+    let answer = raw(&mut stream, head, "first").await?;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("first"), "{answer}");
+    let rest = raw(&mut stream, "6\r\nsecond\r\n0\r\n\r\n", "0\r\n\r\n").await?;
+    assert!(rest.contains("second"), "{rest}");
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn large_bodies_pass_whole() -> Result<()> {
+    let scene = scene()?;
+    let running = scene.start().await?;
+    let sent = vec![b'x'; 8 << 20];
+    let url = format!("http://{}/echo", running.http_addr);
+    let echoed = reqwest::Client::new().post(url).body(sent.clone()).send().await?.bytes().await?;
+    assert!(echoed == sent, "{} bytes came back of {}", echoed.len(), sent.len());
+    running.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn stopping_lets_a_request_in_flight_finish() -> Result<()> {
+    let scene = scene()?;
+    let running = scene.start().await?;
+    body(&running, "/count", "").await?;
+    let address = running.http_addr;
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"GET /sleep HTTP/1.1\r\nhost: h\r\nx-argument: 700\r\n\r\n").await?;
+    // Another request on another connection, accepted later, shows that the first was.
+    body(&running, "/count", "").await?;
+    let (answer, ()) = tokio::join!(raw(&mut stream, "", "slept"), running.shutdown());
+    assert!(answer?.ends_with("slept"));
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    Ok(())
+}
