@@ -81,6 +81,14 @@ impl World {
         }
     }
 
+    /// Kills the server and starts it again; the connection that broke is found out here.
+    pub async fn crash(&mut self) {
+        self.server.kill().expect("a kill");
+        let refused = self.store.lag().await;
+        assert!(refused.is_err(), "a dead server answered {refused:?}");
+        self.server.restart().expect("a restart");
+    }
+
     /// Unread entries and due timers over all stages and shards.
     pub async fn backlog(&self) -> u64 {
         let lag = self.store.lag().await.expect("lag");

@@ -32,6 +32,7 @@ contract!(
     a_failure_keeps_what_came_before_it,
     a_try_handed_back_is_not_counted,
     timers_and_entries_come_in_order_of_time,
+    a_timer_goes_before_an_entry_of_the_same_millisecond,
     a_timer_can_be_moved_and_taken_back,
     a_stop_with_work_left_rings,
     read_models_are_written_as_described,
@@ -310,6 +311,18 @@ async fn timers_and_entries_come_in_order_of_time<T: Subject>(subject: T) {
     assert_eq!(names(&last), ["2"]);
     commit_all(store, &last, &Effects::default()).await.expect("a commit");
     assert_eq!(ask(store, Some(&first.token), 10).await, Fetched::Idle { dead: 0 });
+}
+
+async fn a_timer_goes_before_an_entry_of_the_same_millisecond<T: Subject>(subject: T) {
+    let store = subject.store();
+    put(store, &[], "1").await;
+    let first = batch(store, 10).await;
+    let Ingested::Accepted(id) = put(store, &[], "2").await else { panic!("an id") };
+    let at_ms = id.split('-').next().and_then(|ms| ms.parse().ok()).expect("milliseconds");
+    let timers = vec![timer("after", at_ms + 1), timer("same", at_ms)];
+    commit_all(store, &first, &Effects { timers, ..Effects::default() }).await.expect("a commit");
+    let Fetched::Batch(next) = ask(store, Some(&first.token), 2).await else { panic!("a batch") };
+    assert_eq!(names(&next), ["same", "2"]);
 }
 
 async fn a_timer_can_be_moved_and_taken_back<T: Subject>(subject: T) {

@@ -28,9 +28,7 @@ end
 
 local function gather(want)
   local entries = redis.call('XRANGE', IN, '(' .. cur, '+', 'COUNT', want)
-  local horizon = now
-  if #entries == want then horizon = math.min(now, (id_parts(entries[want][1]))) end
-  local timers = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(horizon), 'WITHSCORES', 'LIMIT', 0, want)
+  local timers = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, want)
   local inputs, entry, timer, bytes = {}, 1, 1, 0
   while #inputs < want and bytes < BATCH_BYTES_MAX and (entries[entry] or timers[timer]) do
     local due = tonumber(timers[timer + 1])

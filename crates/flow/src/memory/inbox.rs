@@ -188,11 +188,7 @@ impl Inbox {
 
     fn gather(&self, want: usize) -> Vec<Input> {
         let entries: Vec<_> = self.unread().take(want).collect();
-        let horizon = match entries.last() {
-            Some((id, _)) if entries.len() == want => self.now_ms.min(id.ms),
-            _ => self.now_ms,
-        };
-        let timers = self.due.iter().filter(|(_, due)| **due <= horizon);
+        let timers = self.due.iter().filter(|(_, due)| **due <= self.now_ms);
         // A timer goes before an entry of the same millisecond; timers of one by their member.
         let mut inputs: Vec<(u64, u8, String, u64, Input)> = timers
             .map(|((fields, name), due)| {
