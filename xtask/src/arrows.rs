@@ -23,9 +23,10 @@ const OURS: &[(&str, &[&str])] = &[
     // The API reads what the stages wrote, and takes events as the sources do.
     ("crates/api", &["crates/schema", "crates/sources", "crates/policy", "crates/flow", "crates/stages"]),
     ("adapters", &["crates/flow", "crates/schema"]),
-    // The worker components share one shell.
+    // The HTTP components share one shell, the worker components another.
+    ("components/front", &["adapters/spin", "crates"]),
     ("components/worker", &["adapters/spin", "crates"]),
-    ("components", &["adapters/spin", "components/worker", "crates"]),
+    ("components", &["adapters/spin", "components/front", "components/worker", "crates"]),
     // `homeostat demo` runs against the testkit's stand-ins.
     ("host", &["adapters/native", "crates", "tests/testkit"]),
     ("tests/guests", &["adapters/spin", "crates"]),

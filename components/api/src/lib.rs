@@ -1,17 +1,62 @@
-//! The api component: for now it only answers, which shows that the toolchain works.
+//! api: the read models, the operators' words, the configuration, health, metrics and the page.
 //!
-//! What this does not do: hold logic; that lives in the crates.
-//! Invariant: every answer carries its length, so that Spin never sends it in chunks.
+//! What this does not do: hold logic; `homeostat-api` does.
+//!
+//! Invariant: a request is decided on before its body is read, and its body never read beyond
+//! the cap.
 
-use spin_sdk::http::{HeaderMap, HeaderValue, IntoResponse, Request, StatusCode};
+use bytes::Bytes;
+use homeostat_api::body::ReadError;
+use homeostat_api::{Access, Answer, BODY_MAX, Problem, World, admit, serve};
+use homeostat_front::{FrontError, Shelf};
+use spin_sdk::http::{FullBody, Request, Response, StatusCode};
 use spin_sdk::http_service;
 
-const GREETING: &str = "homeostat\n";
-
 #[http_service]
-async fn answer(_request: Request) -> impl IntoResponse {
-    let mut headers = HeaderMap::new();
-    headers.insert("content-type", HeaderValue::from_static("text/plain"));
-    headers.insert("content-length", GREETING.len().into());
-    (StatusCode::OK, headers, GREETING.to_owned())
+async fn on_request(request: Request) -> Response<FullBody<Bytes>> {
+    homeostat_front::send(answer(request).await.unwrap_or_else(|refusal| refusal.0.into()))
+}
+
+/// A request that is not answered as it asked.
+struct Refusal(Problem);
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl From<FrontError> for Refusal {
+    fn from(error: FrontError) -> Self {
+        Self(Problem::internal(error.to_string()))
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        Self(match error {
+            ReadError::TooLong => serve::too_long(),
+            ReadError::Broken => Problem::new(StatusCode::BAD_REQUEST).saying(error.to_string()),
+        })
+    }
+}
+
+async fn answer(request: Request) -> Result<Answer, Refusal> {
+    let (parts, incoming) = request.into_parts();
+    let dev_mode = homeostat_front::dev_mode().await?;
+    let access = Access {
+        api_tokens: homeostat_front::secrets("api_token").await?,
+        internal_tokens: homeostat_front::secrets("internal_token").await?,
+        dev_mode,
+    };
+    let admission = admit(&parts, &access)?;
+    let body = homeostat_front::read(incoming, BODY_MAX).await?;
+    let world = World {
+        store: homeostat_front::store().await?,
+        snapshots: &Shelf,
+        now_ms: homeostat_front::now_ms(),
+        seed: homeostat_front::seed()?,
+        dev_mode,
+    };
+    Ok(serve::serve(&world, admission, &parts, &body).await)
 }

@@ -16,7 +16,8 @@ pub type Answer = Response<Vec<u8>>;
 const RETRY_AFTER_S: u32 = 5;
 
 /// Why there is no other answer. Becomes `application/problem+json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq, Serialize)]
+#[error("{title}{}", .detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default())]
 pub struct Problem {
     #[serde(rename = "type")]
     kind: &'static str,

@@ -6,7 +6,7 @@
 //! Invariant: what was not validated is never stored, and what is stored but cannot be read is
 //! never replaced by a default: that could loosen a guard.
 
-use homeostat_flow::{Redis, Reply};
+use homeostat_flow::{Redis, RedisError, Reply};
 use homeostat_schema::config::Config;
 use homeostat_stages::snapshot::{CONFIG_KEY, Versioned, read_config};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
@@ -41,7 +41,12 @@ pub async fn current<R: Redis, S: Snapshots>(redis: &R, snapshots: &S) -> Result
 /// # Errors
 /// 503 when Redis does not answer; 500 when what is stored cannot be read.
 pub async fn stored<R: Redis>(redis: &R) -> Result<Versioned, Problem> {
-    let values = redis.command("HMGET", &[CONFIG_KEY.as_bytes(), b"version", b"json"]).await?;
+    let args: [&[u8]; 3] = [CONFIG_KEY.as_bytes(), b"version", b"json"];
+    let values = match redis.command("HMGET", &args).await {
+        // A kept connection may have broken since.
+        Err(RedisError::Unavailable(_)) => redis.command("HMGET", &args).await?,
+        other => other?,
+    };
     let mut values = values.into_iter().map(Reply::into_bytes);
     let (version, json) = (values.next().flatten(), values.next().flatten());
     read_config(version.as_deref(), json.as_deref()).map_err(|error| Problem::internal(error.to_string()))

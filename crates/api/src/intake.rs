@@ -1,7 +1,7 @@
 //! Events on their way into the store: the one function behind webhooks and the API alike.
 
 use homeostat_flow::seen::day_of;
-use homeostat_flow::{Ingest, Ingested, Store, StoreError};
+use homeostat_flow::{Ingest, Ingested, RedisError, Store, StoreError};
 use homeostat_sources::Item;
 use homeostat_sources::ingest::Outcome;
 use homeostat_stages::entry::for_event;
@@ -43,7 +43,11 @@ async fn one<S: Store>(store: &S, item: &Item) -> Result<Outcome, IntakeError> {
         fields: &output.fields,
         payload: &output.payload,
     };
-    match store.ingest(&ingest).await? {
+    let first = store.ingest(&ingest).await;
+    // A kept connection may have broken since: whether this was stored is then not known, and
+    // asking again is safe. GitHub sends nothing twice, so one try is not enough.
+    let again = matches!(first, Err(StoreError::Redis(RedisError::Unavailable(_))));
+    match if again { store.ingest(&ingest).await? } else { first? } {
         Ingested::Accepted(_) => Ok(Outcome::Accepted { id: item.event.id.clone() }),
         Ingested::Duplicate => Ok(Outcome::Duplicate),
         Ingested::Full => Err(IntakeError::Full),

@@ -32,7 +32,7 @@ pub mod webhook;
 pub use access::Access;
 pub use answer::{Answer, Problem};
 pub use port::{Snapshots, SnapshotsDown};
-pub use serve::{BODY_MAX, World, admit, serve};
+pub use serve::{BODY_MAX, World, admit};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use homeostat_stages::snapshot::Versioned;
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
+use crate::serve::serve;
 use crate::*;
 
 /// 2026-03-01T10:00:00Z.
@@ -22,6 +23,8 @@ const NOW: u64 = 1_772_359_200_000;
 struct Fake {
     down: bool,
     full: bool,
+    /// Commands that find the connection broken.
+    breaks: std::cell::Cell<u32>,
     values: RefCell<BTreeMap<String, Vec<u8>>>,
     hashes: RefCell<BTreeMap<String, BTreeMap<String, Vec<u8>>>>,
     rankings: RefCell<BTreeMap<String, Vec<(String, u64)>>>,
@@ -79,6 +82,10 @@ impl Redis for Fake {
     async fn command(&self, name: &str, args: &[&[u8]]) -> Result<Vec<Reply>, RedisError> {
         if self.down {
             return Err(RedisError::Unavailable("nobody answers".to_owned()));
+        }
+        if self.breaks.get() > 0 {
+            self.breaks.set(self.breaks.get() - 1);
+            return Err(RedisError::Unavailable("broken pipe".to_owned()));
         }
         let text = |at: usize| std::str::from_utf8(args[at]).unwrap().to_owned();
         let (values, hashes) = (self.values.borrow(), self.hashes.borrow().clone());
@@ -514,4 +521,17 @@ fn nothing_is_acknowledged_that_is_not_stored() {
     check(Fake { down: true, ..Fake::default() }, Shelf::default(), b"{");
     check(Fake { full: true, ..Fake::default() }, Shelf::default(), push);
     check(Fake::default(), Shelf { down: true, ..Shelf::default() }, push);
+}
+
+#[test]
+fn a_connection_that_broke_since_the_last_request_loses_no_delivery() {
+    let push = br#"{"ref":"refs/heads/main","after":"abc","repository":{"full_name":"acme/shop"}}"#;
+    let api = Api::over(Fake { breaks: std::cell::Cell::new(1), ..Fake::default() }, Shelf::default());
+    assert_eq!(deliver(&api, Source::GitHub, &github("push"), push).unwrap().0, 202);
+    let config = Versioned { version: 1, config: Default::default() };
+    let api = Api::over(
+        Fake { breaks: std::cell::Cell::new(1), ..Fake::default() },
+        Shelf { config: RefCell::new(Some(config)), ..Shelf::default() },
+    );
+    assert_eq!(deliver(&api, Source::GitHub, &github("push"), push).unwrap().0, 202);
 }

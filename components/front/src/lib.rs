@@ -1,0 +1,120 @@
+//! What the components that answer HTTP share: the kept store, the snapshots, variables, bodies.
+//!
+//! What this does not do: decide anything; `homeostat-sources` and `homeostat-api` do.
+//!
+//! Invariant: an instance answers many requests, several at once, so nothing of a request
+//! outlives it; the store's connection alone is kept, and replaced after it broke.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use homeostat_adapter_spin::{SpinRedis, wall_clock_ms};
+use homeostat_api::body::{self, ReadError};
+use homeostat_api::{Answer, Snapshots, SnapshotsDown};
+use homeostat_flow::{Cell, ScriptStore};
+use homeostat_schema::secret::SecretList;
+use homeostat_sources::ingest::DevMode;
+use homeostat_stages::name::{SHARDS_DEFAULT, STAGES};
+use homeostat_stages::snapshot::{CONFIG_SNAPSHOT, Versioned};
+use spin_sdk::http::{FullBody, Response};
+use spin_sdk::variables;
+
+/// The store over Redis through Spin.
+pub type FrontStore = ScriptStore<SpinRedis>;
+
+static STORE: OnceLock<FrontStore> = OnceLock::new();
+
+/// What a request cannot be answered without.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    /// A variable the manifest should give is not there.
+    #[error("the variable `{0}` cannot be read: spin.toml must give it to this component")]
+    Variable(&'static str),
+    /// No randomness for ids.
+    #[error("the host gives no random bytes")]
+    Random,
+}
+
+/// The store, made once per instance.
+///
+/// # Errors
+/// [`FrontError::Variable`] when `redis_url` is not given.
+pub async fn store() -> Result<&'static FrontStore, FrontError> {
+    if let Some(store) = STORE.get() {
+        return Ok(store);
+    }
+    let redis = SpinRedis::new(variable("redis_url").await?);
+    let cell = Cell::new(SHARDS_DEFAULT, &STAGES);
+    Ok(STORE.get_or_init(|| ScriptStore::new(redis, cell)))
+}
+
+/// A variable's value.
+///
+/// # Errors
+/// [`FrontError::Variable`] when this component is not given it.
+pub async fn variable(name: &'static str) -> Result<String, FrontError> {
+    variables::get(name).await.map_err(|_| FrontError::Variable(name))
+}
+
+/// The secrets in a variable.
+///
+/// # Errors
+/// [`FrontError::Variable`] when this component is not given it.
+pub async fn secrets(name: &'static str) -> Result<SecretList, FrontError> {
+    Ok(SecretList::parse(&variable(name).await?))
+}
+
+/// Whether dev mode is on.
+///
+/// # Errors
+/// [`FrontError::Variable`] when this component is not given `dev_mode`.
+pub async fn dev_mode() -> Result<DevMode, FrontError> {
+    Ok(DevMode::parse(&variable("dev_mode").await?))
+}
+
+/// Milliseconds since the epoch by the wall clock.
+pub fn now_ms() -> u64 {
+    wall_clock_ms()
+}
+
+/// Random bytes, new for each request.
+///
+/// # Errors
+/// [`FrontError::Random`] when the host gives none.
+pub fn seed() -> Result<[u8; 10], FrontError> {
+    let mut seed = [0; 10];
+    getrandom::fill(&mut seed).map_err(|_| FrontError::Random)?;
+    Ok(seed)
+}
+
+/// Reads a request's body up to its cap.
+///
+/// # Errors
+/// [`ReadError`] when it is longer, or breaks off.
+pub async fn read<B: http_body::Body + Unpin>(incoming: B, max: usize) -> Result<Vec<u8>, ReadError> {
+    body::read(incoming, max).await
+}
+
+/// An answer as the SDK sends it.
+pub fn send(answer: Answer) -> Response<FullBody<Bytes>> {
+    answer.map(|body| FullBody::new(Bytes::from(body)))
+}
+
+/// The snapshots in the key-value store; opened for each request, which is cheap and never stale.
+pub struct Shelf;
+
+impl Snapshots for Shelf {
+    async fn config(&self) -> Result<Option<Versioned>, SnapshotsDown> {
+        let snapshots = homeostat_adapter_spin::Snapshots::open().await.map_err(down)?;
+        snapshots.get(CONFIG_SNAPSHOT).await.map_err(down)
+    }
+
+    async fn publish(&self, config: &Versioned) -> Result<(), SnapshotsDown> {
+        let snapshots = homeostat_adapter_spin::Snapshots::open().await.map_err(down)?;
+        snapshots.put(CONFIG_SNAPSHOT, config).await.map_err(down)
+    }
+}
+
+fn down(error: homeostat_adapter_spin::SnapshotError) -> SnapshotsDown {
+    SnapshotsDown(error.to_string())
+}
