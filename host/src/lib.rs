@@ -10,6 +10,7 @@ pub mod allowed_hosts;
 pub mod app;
 mod bindings;
 pub mod cli;
+pub mod compose;
 pub mod config_file;
 pub mod engine;
 pub mod factors;

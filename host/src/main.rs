@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use homeostat::cli::{self, Composition};
+use homeostat::{cli, compose};
 
 fn main() -> ExitCode {
-    cli::run(Composition::default())
+    cli::run(compose::composition())
 }

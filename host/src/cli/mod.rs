@@ -5,10 +5,13 @@
 //! variant of [`Command`], and a line in [`dispatch`].
 //! Invariant: exit codes are 0 done, 1 failed, 2 the arguments or a configuration file are wrong.
 
+pub mod demo;
 mod log;
 pub mod up;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
@@ -25,7 +28,12 @@ pub struct Composition {
     pub ticker: Option<Ticker>,
     /// What to do once the application listens: apply `--config`.
     pub on_ready: Option<OnReady>,
+    /// Checks `--config` before anything is started.
+    pub read_config: Option<ReadConfig>,
 }
+
+/// Reads a configuration file; an error says file, line and what is expected.
+pub type ReadConfig = Arc<dyn Fn(&Path) -> Result<(), String> + Send + Sync>;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,6 +63,8 @@ struct Arguments {
 enum Command {
     /// Start the application: components, Redis, ticks
     Up(up::Arguments),
+    /// Tell a story on real payloads: a good deployment, a bad one, a failing pipeline
+    Demo(demo::Arguments),
 }
 
 /// How a subcommand fails.
@@ -99,6 +109,7 @@ pub fn run(composition: Composition) -> ExitCode {
 async fn dispatch(command: Command, composition: Composition) -> Result<(), CliError> {
     match command {
         Command::Up(arguments) => up::run(arguments, composition).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
     }
 }
 

@@ -68,8 +68,11 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 impl Arguments {
     fn options(self, composition: Composition) -> Result<Options, CliError> {
-        if self.config.is_some() && composition.on_ready.is_none() {
-            return Err(CliError::Usage("--config: this build cannot apply a configuration".to_owned()));
+        if let Some(file) = &self.config {
+            let Some(read) = &composition.read_config else {
+                return Err(CliError::Usage("--config: this build cannot apply a configuration".to_owned()));
+            };
+            read(file).map_err(CliError::Usage)?;
         }
         Ok(Options {
             runtime_config: self.runtime_config_file,
