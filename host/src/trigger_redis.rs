@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::join_all;
+use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 use wasmtime::component::InstancePre;
 
 use crate::bindings::inbound_redis::GuestIndices;
@@ -26,6 +28,9 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long subscribing may take before it counts as failed.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often an idle subscription asks whether the server is still there.
+const CHECK_PERIOD: Duration = Duration::from_secs(15);
 
 /// The pause before the first attempt to reconnect.
 const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -122,10 +127,10 @@ impl AddressTrigger {
         let mut pause = RECONNECT_PAUSE_MIN;
         while !stop.is_stopped() {
             match self.subscribe().await {
-                Ok(messages) => {
+                Ok((server, messages)) => {
                     pause = RECONNECT_PAUSE_MIN;
                     hearing.send_replace(Hearing::Yes);
-                    self.handle_all(messages, &mut stop).await;
+                    self.handle_all(server, messages, &mut stop).await;
                     hearing.send_replace(Hearing::No);
                     if !stop.is_stopped() {
                         tracing::warn!(server = %shown(&self.address), "lost the Redis server; reconnecting");
@@ -142,22 +147,31 @@ impl AddressTrigger {
         }
     }
 
-    async fn subscribe(&self) -> Result<redis::aio::PubSubStream, HearError> {
+    async fn subscribe(&self) -> Result<(PubSubSink, PubSubStream), HearError> {
         let subscribe = async {
             let mut server = client(&self.address)?.get_async_pubsub().await?;
             for channel in self.channels.keys() {
                 server.subscribe(channel).await?;
             }
-            Ok(server.into_on_message())
+            Ok(server.split())
         };
         tokio::time::timeout(SUBSCRIBE_TIMEOUT, subscribe).await.map_err(|_| HearError::Timeout)?
     }
 
-    async fn handle_all(&self, mut messages: redis::aio::PubSubStream, stop: &mut Stop) {
+    /// Handles messages until told to stop or the server is lost.
+    async fn handle_all(&self, mut server: PubSubSink, mut messages: PubSubStream, stop: &mut Stop) {
+        let mut check = tokio::time::interval(CHECK_PERIOD);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let message = tokio::select! {
                 () = stop.wait() => return,
                 message = messages.next() => message,
+                _ = check.tick() => {
+                    if !is_there(&mut server).await {
+                        return;
+                    }
+                    continue;
+                }
             };
             let Some(message) = message else { return };
             let Some(subscribers) = self.channels.get(message.get_channel_name()) else { continue };
@@ -165,6 +179,12 @@ impl AddressTrigger {
             join_all(subscribers.iter().map(|subscriber| subscriber.handle(payload.to_vec()))).await;
         }
     }
+}
+
+/// Whether the server still answers: a connection that a firewall forgot says nothing by itself.
+async fn is_there(server: &mut PubSubSink) -> bool {
+    let answer = tokio::time::timeout(SUBSCRIBE_TIMEOUT, server.ping::<redis::Value>()).await;
+    matches!(answer, Ok(Ok(_)))
 }
 
 /// An address without user and password.

@@ -271,6 +271,7 @@ type Loaded = BTreeMap<String, InstancePre<InstanceState>>;
 
 /// Compiles all components at the same time.
 async fn load(host: &Host, plan: &Plan, progress: &Progress) -> Result<Loaded, AppError> {
+    progress(&format!("Loading {} components (the first start compiles them)", plan.components.len()));
     let mut loading = JoinSet::new();
     for (id, component) in &plan.components {
         let (host, id, path) = (host.clone(), id.clone(), component.path.clone());

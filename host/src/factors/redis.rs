@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
+use ::redis::io::tcp::TcpSettings;
 use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value};
 use wasmtime::component::{Accessor, Resource};
 
@@ -40,14 +41,16 @@ impl Default for RedisTimeouts {
     }
 }
 
-/// A client for `url` that sends no `CLIENT SETINFO`: a connection then costs one round trip.
+/// A client for `url` that sends no `CLIENT SETINFO` (a connection then costs one round trip) and
+/// holds nothing back (the end of a long command would wait for an acknowledgement).
 ///
 /// # Errors
 /// When `url` is no Redis address.
 pub fn client(url: &str) -> Result<Client, RedisError> {
     let info = url.into_connection_info()?;
     let settings = info.redis_settings().clone().set_skip_set_lib_name();
-    Client::open(info.set_redis_settings(settings))
+    let tcp = TcpSettings::default().set_nodelay(true);
+    Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp))
 }
 
 /// Connects to `client`'s server.

@@ -157,3 +157,16 @@ async fn stopping_lets_a_request_in_flight_finish() -> Result<()> {
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
     Ok(())
 }
+
+#[tokio::test]
+async fn many_requests_at_once_are_all_served() -> Result<()> {
+    const CLIENTS: usize = 300;
+    let scene = scene()?;
+    let running = scene.start().await?;
+    let all = futures::future::join_all((0..CLIENTS).map(|_| body(&running, "/sleep", "50"))).await;
+    for answer in all {
+        assert_eq!(answer?, "slept");
+    }
+    running.shutdown().await;
+    Ok(())
+}
