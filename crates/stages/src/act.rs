@@ -4,7 +4,9 @@ use homeostat_flow::{
     Action, CallOutcome, Clock, Context, Effects, Input, LookFirst, Opening, Stage, State, StepError, Timer,
 };
 use homeostat_remedies::{
-    connector::{self, Endpoints, Next, Outgoing, REQUEST_TIMEOUT_MS, Reply, Report, Session, TransportFailure},
+    connector::{
+        self, Endpoints, Next, Outgoing, REQUEST_TIMEOUT_MS, Reply, Report, Session, TransportFailure,
+    },
     guards,
 };
 use homeostat_schema::{
@@ -77,7 +79,8 @@ impl<C: Carrier> Act<C> {
                 _ => self.carrier.carry(outgoing, left).await,
             };
             let took_ms = self.carrier.elapsed_ms().saturating_sub(sent);
-            next = session.next(Some(Reply { response: response.as_ref().map_err(|failure| *failure), took_ms }));
+            next = session
+                .next(Some(Reply { response: response.as_ref().map_err(|failure| *failure), took_ms }));
         }
     }
 }

@@ -46,7 +46,10 @@ impl Detect {
     fn on_assess(&self, context: &Context, request: &AssessmentRequest, state: &ServiceState) -> Effects {
         let answer = detection::assess(state, request, &self.settings(&request.env), context.now_ms);
         let answer = PlanEntry::Assessment(answer.into());
-        Effects { outputs: vec![to_plan(context, &request.env, &request.service, &answer)], ..Effects::default() }
+        Effects {
+            outputs: vec![to_plan(context, &request.env, &request.service, &answer)],
+            ..Effects::default()
+        }
     }
 
     fn on_observed(&self, context: &Context, env: &str, service: &str, observed: Observed) -> Effects {
@@ -59,9 +62,10 @@ impl Detect {
             commit: observed.state.commit().map(str::to_owned),
             updated_at: time::display(context.now_ms),
         };
-        let findings = observed.findings.into_iter().map(|finding| {
-            to_plan(context, env, service, &PlanEntry::Finding(finding.into()))
-        });
+        let findings = observed
+            .findings
+            .into_iter()
+            .map(|finding| to_plan(context, env, service, &PlanEntry::Finding(finding.into())));
         Effects {
             outputs: findings.collect(),
             timers: observed.recheck_at_ms.map(|due_ms| silence_timer(&field, due_ms)).into_iter().collect(),

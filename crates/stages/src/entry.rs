@@ -78,10 +78,5 @@ pub fn for_operator(word: &types::OperatorWord, env: &str, service: &str, shards
 
 /// An entry for the case of one service.
 pub(crate) fn for_plan(entry: &PlanEntry, env: &str, service: &str, shard: Shard) -> Output {
-    Output {
-        stage: name::PLAN,
-        shard,
-        fields: vec![name::case_field(env, service)],
-        payload: encode(entry),
-    }
+    Output { stage: name::PLAN, shard, fields: vec![name::case_field(env, service)], payload: encode(entry) }
 }

@@ -55,7 +55,8 @@ pub fn read_config(version: Option<&[u8]>, json: Option<&[u8]>) -> Result<Versio
         .and_then(|bytes| std::str::from_utf8(bytes).ok())
         .and_then(|text| text.parse().ok())
         .ok_or(SnapshotError::Version)?;
-    let config = Config::from_json(json, CONFIG_KEY).map_err(|error| SnapshotError::Config(error.to_string()))?;
+    let config =
+        Config::from_json(json, CONFIG_KEY).map_err(|error| SnapshotError::Config(error.to_string()))?;
     Ok(Versioned { version, config })
 }
 
