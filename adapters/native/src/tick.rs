@@ -39,3 +39,17 @@ impl Ticker {
 pub async fn tick_once(url: &str, cell: Cell) -> Result<TickReport, StoreError> {
     Ticker::new(url, cell)?.tick().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The host spawns its ticker on a runtime of several threads.
+    #[test]
+    fn a_tick_may_move_between_threads() {
+        fn assert_send<T: Send>(_: T) {}
+        let ticker = Ticker::new("redis://127.0.0.1:1", Cell::new(1, &[])).expect("a URL");
+        assert_send(ticker.tick());
+        assert_send(tick_once("redis://127.0.0.1:1", Cell::new(1, &[])));
+    }
+}

@@ -127,6 +127,7 @@ impl<'a, S: Store, C: Clock, A: Action> Turn<'a, S, C, A> {
                 Some(look_first) => look_first,
                 None => return Ok(Carried::Lost),
             },
+            // `open` answers what is needed itself; to look first would be right in any case.
             Ok(Opening::Started | Opening::Need(_)) => LookFirst::Yes,
         };
         if !self.has_time_to_call() {

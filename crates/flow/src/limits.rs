@@ -47,6 +47,10 @@ impl Limits {
     };
 }
 
+// The invariant of this module, for the defaults.
+const _: () = assert!(Limits::STEPS.drain_ms * 2 < Limits::STEPS.lease_ms);
+const _: () = assert!(Limits::CALLS.call_ms + Limits::CALLS.margin_ms < Limits::CALLS.lease_ms);
+
 impl Default for Limits {
     fn default() -> Self {
         Self::STEPS

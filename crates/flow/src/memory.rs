@@ -137,6 +137,13 @@ impl MemoryStore {
             .unwrap_or_default()
     }
 
+    /// The lease's token and the number the next commit must carry.
+    pub fn lease(&self, stage: Stage, shard: &Shard) -> (Option<String>, u64) {
+        let inner = self.inner.borrow();
+        let inbox = inner.inboxes.get(&(stage, shard.clone()));
+        inbox.map_or((None, 0), |inbox| (inbox.holder(inner.now_ms).map(str::to_owned), inbox.seq))
+    }
+
     /// Ends a lease as if it had run out.
     pub fn expire_lease(&self, stage: Stage, shard: &Shard) {
         if let Some(inbox) = self.inner.borrow_mut().inboxes.get_mut(&(stage, shard.clone())) {

@@ -3,7 +3,8 @@
 //! The workers run the real drain on the real in-memory store; only the order is ours. A schedule
 //! is replayed from the start to reach a state; states met before are not entered again.
 //!
-//! What it leaves out: crashes and lost bells, which are a tick's business.
+//! A scenario may also let leases run out at any moment, which is what a crash or a stall comes
+//! to; then a tick follows when nobody is called any more, and every entry must be done once.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use homeostat_flow::store::Ring;
 use homeostat_flow::{
     Cell, Commit, Committed, Context, DeadLetter, Effects, Fetch, Fetched, Ingest, Ingested, Input, Lag,
     Limits, Release, Released, Replayed, Shard, Stage, State, Step, StepError, Store, StoreError, TickReport,
-    Verdict, drain,
+    Verdict, Write, drain,
 };
 
 const STAGE: Stage = Stage::new("work");
@@ -33,6 +34,8 @@ pub enum Mutant {
     FlagKept,
     /// A worker looks whether there is work in one step and gives its lease up in another.
     LateRelease,
+    /// A commit goes through under whatever lease and number there is.
+    BlindCommit,
 }
 
 /// What is played.
@@ -46,6 +49,8 @@ pub struct Scenario {
     pub deaf: bool,
     /// Batches before a worker stops.
     pub batches: u32,
+    /// How many leases run out, at any moment.
+    pub expiries: u32,
     /// The fault.
     pub mutant: Mutant,
 }
@@ -57,8 +62,8 @@ pub struct Found {
     pub states: usize,
     /// Ends in which all was done.
     pub ends: usize,
-    /// An order that ends with work left and nobody called.
-    pub stuck: Option<Vec<usize>>,
+    /// An order that ends with work left and nobody called, or with an entry done twice.
+    pub wrong: Option<Vec<usize>>,
 }
 
 /// States beyond which the search gives up; the largest scenario in use has a tenth of that.
@@ -69,7 +74,7 @@ const STATES_MAX: usize = 2_000_000;
 /// # Panics
 /// When there are more states than any scenario in use has.
 pub fn search(scenario: Scenario) -> Found {
-    let mut found = Found { states: 0, ends: 0, stuck: None };
+    let mut found = Found { states: 0, ends: 0, wrong: None };
     let mut seen = BTreeSet::new();
     let mut open = vec![Vec::new()];
     while let Some(schedule) = open.pop() {
@@ -84,8 +89,8 @@ pub fn search(scenario: Scenario) -> Found {
         let choices = play.choices();
         if choices.is_empty() {
             found.ends += 1;
-            if !play.is_done() && found.stuck.is_none() {
-                found.stuck = Some(schedule.clone());
+            if !play.is_right() && found.wrong.is_none() {
+                found.wrong = Some(schedule.clone());
             }
         }
         for choice in choices {
@@ -98,13 +103,19 @@ pub fn search(scenario: Scenario) -> Found {
     found
 }
 
+/// The choice that lets a lease run out.
+const EXPIRY: usize = usize::MAX - 1;
+/// The choice that ticks.
+const TICK: usize = usize::MAX;
+
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// One run, as far as it has got. Choice 0 is the appender, choice n worker n.
+/// One run, as far as it has got. Choice 0 is the appender, choice n worker n; see [`Play::take`].
 struct Play {
     scenario: Scenario,
     store: MemoryStore,
     appended: u32,
+    expired: u32,
     workers: Vec<Worker>,
 }
 
@@ -114,7 +125,14 @@ struct Worker {
     is_deaf: bool,
     running: Option<Task>,
     /// What this drain has seen so far, which decides what it does next.
-    history: Rc<RefCell<Vec<&'static str>>>,
+    history: Rc<RefCell<History>>,
+}
+
+#[derive(Default)]
+struct History {
+    answers: Vec<&'static str>,
+    /// Token and number of the last batch.
+    batch: Option<(String, u64)>,
 }
 
 impl Play {
@@ -123,7 +141,7 @@ impl Play {
         let worker =
             |is_deaf| Worker { heard: u32::from(is_deaf), is_deaf, running: None, history: Rc::default() };
         let workers = (0..scenario.workers).map(|_| worker(false)).chain(scenario.deaf.then(|| worker(true)));
-        Self { scenario, store, appended: 0, workers: workers.collect() }
+        Self { scenario, store, appended: 0, expired: 0, workers: workers.collect() }
     }
 
     fn choices(&self) -> Vec<usize> {
@@ -131,15 +149,25 @@ impl Play {
         let ready = |worker: &Worker| worker.running.is_some() || worker.heard > 0;
         let workers =
             self.workers.iter().enumerate().filter(|(_, worker)| ready(worker)).map(|(index, _)| index + 1);
-        appender.into_iter().chain(workers).collect()
+        let holder = self.store.lease(STAGE, &Shard::service(0)).0;
+        let expiry = (self.expired < self.scenario.expiries && holder.is_some()).then_some(EXPIRY);
+        let choices: Vec<_> = appender.into_iter().chain(workers).chain(expiry).collect();
+        let needs_tick = choices.is_empty() && self.scenario.expiries > 0 && !self.is_done();
+        if needs_tick { vec![TICK] } else { choices }
     }
 
     fn take(&mut self, choice: usize) {
-        if choice == 0 {
-            self.appended += 1;
-            append(&self.store, self.appended);
-        } else {
-            self.step_worker(choice - 1);
+        match choice {
+            0 => {
+                self.appended += 1;
+                append(&self.store, self.appended);
+            }
+            EXPIRY => {
+                self.expired += 1;
+                self.store.expire_lease(STAGE, &Shard::service(0));
+            }
+            TICK => drop(now(self.store.tick())),
+            worker => self.step_worker(worker - 1),
         }
         while self.store.take_bell().is_some() {
             for worker in self.workers.iter_mut().filter(|worker| !worker.is_deaf) {
@@ -154,7 +182,7 @@ impl Play {
         let worker = &mut self.workers[index];
         let mut task = worker.running.take().unwrap_or_else(|| {
             worker.heard -= 1;
-            worker.history.borrow_mut().clear();
+            worker.history.take();
             let stepped = Stepped { store, mutant: scenario.mutant, history: worker.history.clone() };
             let mut task: Task = Box::pin(work(stepped, scenario.batches));
             assert!(poll(&mut task).is_pending(), "it waits in front of its first operation");
@@ -163,19 +191,32 @@ impl Play {
         if poll(&mut task).is_pending() {
             worker.running = Some(task);
         } else {
-            worker.history.borrow_mut().clear();
+            worker.history.take();
         }
     }
 
     /// Two runs with the same key go on in the same ways.
     fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.store.fingerprint(), self.appended).hash(&mut hasher);
+        (self.store.fingerprint(), self.appended, self.expired).hash(&mut hasher);
+        let (holder, seq) = self.store.lease(STAGE, &Shard::service(0));
         for worker in &self.workers {
-            (worker.heard, worker.running.is_some()).hash(&mut hasher);
-            worker.history.borrow().hash(&mut hasher);
+            let history = worker.history.borrow();
+            (worker.heard, worker.running.is_some(), &history.answers).hash(&mut hasher);
+            // Names differ between runs; whose lease it is and whether a batch is stale does not.
+            let batch = history.batch.as_ref();
+            batch.map(|(token, number)| (holder.as_ref() == Some(token), *number == seq)).hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    /// Everything done, each entry once.
+    fn is_right(&self) -> bool {
+        let view = self.store.view("count");
+        let once = |number: u32| {
+            view.as_ref().and_then(|view| view.field(&number.to_string())).is_some_and(|count| count == b"1")
+        };
+        self.is_done() && (1..=self.scenario.appends).all(once)
     }
 
     fn is_done(&self) -> bool {
@@ -204,27 +245,30 @@ fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-struct Nothing;
+/// Counts each entry.
+struct Count;
 
-impl Step for Nothing {
+impl Step for Count {
     fn stage(&self) -> Stage {
         STAGE
     }
-    fn apply(&self, _: &Context, _: &Input, _: &State) -> Result<Verdict, StepError> {
-        Ok(Verdict::Done(Effects::default()))
+    fn apply(&self, _: &Context, input: &Input, _: &State) -> Result<Verdict, StepError> {
+        let field = String::from_utf8_lossy(&input.payload).into_owned();
+        let count = Write::Add { key: "count".to_owned(), field, by: 1 };
+        Ok(Verdict::Done(Effects { writes: vec![count], ..Effects::default() }))
     }
 }
 
 async fn work(store: Stepped, batches: u32) {
     let limits = Limits { batch: 1, batches, ..Limits::STEPS };
-    drain(&store, &Nothing, &Shard::service(0), &limits).await.expect("a drain");
+    drain(&store, &Count, &Shard::service(0), &limits).await.expect("a drain");
 }
 
 /// The store as a worker sees it: it waits in front of every operation until it is its turn.
 struct Stepped {
     store: MemoryStore,
     mutant: Mutant,
-    history: Rc<RefCell<Vec<&'static str>>>,
+    history: Rc<RefCell<History>>,
 }
 
 impl Stepped {
@@ -241,7 +285,7 @@ impl Stepped {
     }
 
     fn note(&self, what: &'static str) {
-        self.history.borrow_mut().push(what);
+        self.history.borrow_mut().answers.push(what);
     }
 
     /// The faulty release: in a step of its own, without looking again.
@@ -275,6 +319,9 @@ impl Store for Stepped {
             Fetched::Idle { .. } => "idle",
             Fetched::Batch(_) => "batch",
         });
+        if let Fetched::Batch(batch) = &fetched {
+            self.history.borrow_mut().batch = Some((batch.token.clone(), batch.seq));
+        }
         if self.mutant == Mutant::FlagKept && matches!(fetched, Fetched::Idle { .. }) {
             // Sets the flag; the bell that goes with it is dropped.
             self.store.ring(STAGE, fetch.shard).await?;
@@ -287,7 +334,13 @@ impl Store for Stepped {
     }
     async fn commit(&self, commit: &Commit<'_>) -> Result<Committed, StoreError> {
         self.turn().await;
-        let committed = self.store.commit(commit).await?;
+        let (holder, seq) = self.store.lease(STAGE, commit.shard);
+        let committed = match (self.mutant, &holder) {
+            (Mutant::BlindCommit, Some(token)) => {
+                self.store.commit(&Commit { token, seq, ..*commit }).await?
+            }
+            _ => self.store.commit(commit).await?,
+        };
         self.note(match committed {
             Committed::Done { .. } => "done",
             Committed::Lost => "lost",
