@@ -60,8 +60,18 @@ pub enum RedisError {
 impl RedisError {
     /// Sorts a client's error text, where that is all there is (Spin's, for one).
     pub fn from_text(text: &str) -> Self {
-        const REFUSALS: [&str; 7] =
-            ["WRONGTYPE", "OOM", "READONLY", "MISCONF", "NOPERM", "ERR", "ResponseError"];
+        // As the server writes them, and as redis-rs (under Spin and our host) names them.
+        const REFUSALS: [&str; 9] = [
+            "WRONGTYPE",
+            "OOM",
+            "READONLY",
+            "ReadOnly",
+            "MISCONF",
+            "NOPERM",
+            "NoPerm",
+            "ERR",
+            "ResponseError",
+        ];
         let lower = text.to_ascii_lowercase();
         if lower.contains("noscript") || lower.contains("no matching script") {
             Self::NoScript
@@ -108,6 +118,10 @@ mod tests {
         check("An error was signalled by the server - NoScriptError: x", |error| {
             *error == RedisError::NoScript
         });
+        check("NoScript: No matching script. Please use EVAL.", |error| *error == RedisError::NoScript);
+        check("ResponseError: unknown command", |error| matches!(error, RedisError::Refused(_)));
+        check("NoPerm: this user has no permissions", |error| matches!(error, RedisError::Refused(_)));
+        check("BusyLoading: Redis is loading", |error| matches!(error, RedisError::Unavailable(_)));
         check("OOM command not allowed", |error| matches!(error, RedisError::Refused(_)));
         check("broken pipe", |error| matches!(error, RedisError::Unavailable(_)));
     }
