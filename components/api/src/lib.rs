@@ -6,7 +6,7 @@
 //! the cap.
 
 use bytes::Bytes;
-use homeostat_api::body::ReadError;
+use homeostat_api::body::{self, ReadError};
 use homeostat_api::{Access, Answer, BODY_MAX, Problem, World, admit, serve};
 use homeostat_front::{FrontError, Shelf};
 use spin_sdk::http::{FullBody, Request, Response, StatusCode};
@@ -50,7 +50,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
         dev_mode,
     };
     let admission = admit(&parts, &access)?;
-    let body = homeostat_front::read(incoming, BODY_MAX).await?;
+    let body = body::read(incoming, BODY_MAX).await?;
     let world = World {
         store: homeostat_front::store().await?,
         snapshots: &Shelf,

@@ -9,7 +9,6 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use homeostat_adapter_spin::{SpinRedis, wall_clock_ms};
-use homeostat_api::body::{self, ReadError};
 use homeostat_api::{Answer, Snapshots, SnapshotsDown};
 use homeostat_flow::{Cell, ScriptStore};
 use homeostat_schema::secret::SecretList;
@@ -85,14 +84,6 @@ pub fn seed() -> Result<[u8; 10], FrontError> {
     let mut seed = [0; 10];
     getrandom::fill(&mut seed).map_err(|_| FrontError::Random)?;
     Ok(seed)
-}
-
-/// Reads a request's body up to its cap.
-///
-/// # Errors
-/// [`ReadError`] when it is longer, or breaks off.
-pub async fn read<B: http_body::Body + Unpin>(incoming: B, max: usize) -> Result<Vec<u8>, ReadError> {
-    body::read(incoming, max).await
 }
 
 /// An answer as the SDK sends it.

@@ -15,7 +15,12 @@ pub enum ReadError {
     Broken,
 }
 
-/// Reads a whole body of at most `max` bytes.
+/// Bytes of a body that is too long that are still taken off the wire, and dropped: a sender that
+/// is cut off in mid-write does not read why. As much as the largest cap, and some.
+pub const DISCARD_MAX: usize = 32 * 1024 * 1024;
+
+/// Reads a whole body of at most `max` bytes. What is longer is taken off the wire up to
+/// [`DISCARD_MAX`] and dropped.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -25,6 +30,8 @@ pub async fn read<B: Body + Unpin>(mut body: B, max: usize) -> Result<Vec<u8>, R
         let frame = frame.map_err(|_| ReadError::Broken)?;
         let Ok(mut data) = frame.into_data() else { continue };
         if data.remaining() > max - whole.len() {
+            drop((whole, data));
+            discard(body).await;
             return Err(ReadError::TooLong);
         }
         while data.has_remaining() {
@@ -35,6 +42,15 @@ pub async fn read<B: Body + Unpin>(mut body: B, max: usize) -> Result<Vec<u8>, R
         }
     }
     Ok(whole)
+}
+
+/// Takes a body off the wire and drops it, up to [`DISCARD_MAX`] bytes.
+pub async fn discard<B: Body + Unpin>(mut body: B) {
+    let mut dropped = 0;
+    while dropped < DISCARD_MAX {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        dropped += frame.into_data().map_or(0, |data| data.remaining());
+    }
 }
 
 #[cfg(test)]
@@ -62,6 +78,18 @@ mod tests {
         check(&["ab", "", "cd"], Ok("abcd"));
         check(&["abcd", "e"], Err(ReadError::TooLong));
         check(&["abcde"], Err(ReadError::TooLong));
+    }
+
+    #[test]
+    fn what_is_too_long_is_dropped_up_to_a_bound() {
+        const CHUNK: usize = 1024 * 1024;
+        let taken = std::cell::Cell::new(0);
+        let endless = stream::iter(std::iter::repeat_with(|| {
+            taken.set(taken.get() + CHUNK);
+            Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(vec![0; CHUNK])))
+        }));
+        assert_eq!(block_on(read(StreamBody::new(endless), 4)), Err(ReadError::TooLong));
+        assert_eq!(taken.get(), DISCARD_MAX + CHUNK);
     }
 
     #[test]
