@@ -107,7 +107,9 @@ fn score(parts: &[Part]) -> f64 {
     let worst = values.iter().copied().fold(1.0, f64::min);
     let unknown = PARTS.saturating_sub(values.len()) as f64;
     let mean = (values.iter().sum::<f64>() + unknown) / PARTS.max(values.len()) as f64;
-    (100.0 * (WORST_WEIGHT * worst + MEAN_WEIGHT * mean)).clamp(0.0, 100.0)
+    let exact = 100.0 * (WORST_WEIGHT * worst + MEAN_WEIGHT * mean);
+    // To a tenth: more would pretend to a precision the parts do not have.
+    ((10.0 * exact).round() / 10.0).clamp(0.0, 100.0)
 }
 
 fn verdict(parts: &[Part], score_min: f64) -> Verdict {

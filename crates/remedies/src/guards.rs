@@ -126,7 +126,7 @@ fn trust(finding: &Finding) -> GuardCheck {
     let trust = &finding.trust;
     let faults = [
         (!trust.signed, "unsigned"),
-        (!trust.fresh, "stale"),
+        (!trust.fresh, "old, or without a time of its own"),
         (trust.fork, "from a fork"),
         (trust.self_, "an echo of our own action"),
         (trust.test, "marked as a test"),
