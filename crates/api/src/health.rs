@@ -59,16 +59,17 @@ pub(crate) async fn look<R: Redis, S: Snapshots>(world: &World<'_, R, S>) -> Rea
     if let Err(error) = &published {
         problems.push(error.to_string());
     }
-    let durability = if reached.is_ok() { durability(redis).await } else { BTreeMap::new() };
+    let mut told = None;
     if reached.is_ok() {
         problems.extend(misfit(world.store).await);
+        told = Some(durability(redis).await);
     }
     Readiness {
         ready: problems.is_empty(),
-        warnings: warnings(&durability, world.dev_mode),
+        warnings: warnings(told.as_ref(), world.dev_mode),
         redis: reached.is_ok(),
         key_value: published.is_ok(),
-        durability,
+        durability: told.unwrap_or_default(),
         config_version: published.ok().map(|config| config.map_or(0, |config| config.version)),
         dev_mode: world.dev_mode == DevMode::On,
         problems,
@@ -97,12 +98,14 @@ async fn durability<R: Redis>(redis: &R) -> BTreeMap<String, String> {
     told
 }
 
-fn warnings(durability: &BTreeMap<String, String>, dev_mode: DevMode) -> Vec<String> {
-    let told = |name: &str| durability.get(name).map(String::as_str);
+/// What may surprise; of Redis only when it was reached.
+fn warnings(durability: Option<&BTreeMap<String, String>>, dev_mode: DevMode) -> Vec<String> {
     let mut warnings = Vec::new();
     if dev_mode == DevMode::On {
         warnings.push("dev mode is on: this machine needs no token and no signature".to_owned());
     }
+    let Some(durability) = durability else { return warnings };
+    let told = |name: &str| durability.get(name).map(String::as_str);
     match (told("appendonly"), told("appendfsync")) {
         (Some("no"), _) => warnings.push("Redis keeps nothing over a restart: set appendonly yes".to_owned()),
         (_, Some("no" | "everysec")) => {
@@ -125,13 +128,14 @@ mod tests {
     fn what_may_surprise_is_said() {
         let check = |pairs: &[(&str, &str)], dev_mode: DevMode, expected: &[&str]| {
             let told = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            let warnings = warnings(&told, dev_mode);
+            let warnings = warnings(Some(&told), dev_mode);
             assert_eq!(warnings.len(), expected.len(), "{warnings:?}");
             for (warning, part) in warnings.iter().zip(expected) {
                 assert!(warning.contains(part), "{warning}");
             }
         };
         let safe = [("appendonly", "yes"), ("appendfsync", "always"), ("maxmemory-policy", "noeviction")];
+        assert!(warnings(None, DevMode::Off).is_empty());
         check(&safe, DevMode::Off, &[]);
         check(&safe, DevMode::On, &["dev mode"]);
         check(&[("appendonly", "no"), ("appendfsync", "always")], DevMode::Off, &["restart"]);

@@ -13,6 +13,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, RETR
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
+use crate::authenticate::single;
 use crate::normalise::Admitted;
 use crate::source::Source;
 
@@ -195,7 +196,9 @@ fn whole(status: StatusCode, kind: Option<&'static str>, body: Vec<u8>) -> Answe
 }
 
 fn from_loopback(headers: &HeaderMap) -> bool {
-    let client = headers.get(CLIENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // Given twice, one of them is the client's own word.
+    let client = single(headers, CLIENT.as_str()).and_then(|value| std::str::from_utf8(value).ok());
+    let client = client.unwrap_or_default();
     let socket = client.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
     let address = socket.or_else(|_| client.parse::<std::net::IpAddr>());
     address.is_ok_and(|address| address.to_canonical().is_loopback())

@@ -73,6 +73,9 @@ fn dev_mode_lets_in_what_is_unsigned_and_local_and_nothing_else() {
     check(request("10.0.0.7:4000", &[]), "", DevMode::On, None);
     check(request("localhost", &[]), "", DevMode::On, None);
     check(HeaderMap::new(), "", DevMode::On, None);
+    let mut forged = request(local, &[]);
+    forged.append("spin-client-addr", "10.0.0.7:4000".parse().unwrap());
+    check(forged, "", DevMode::On, None);
     let page = |origin: &str| request(local, &[("origin", origin.to_owned())]);
     check(page("https://evil.example"), "", DevMode::On, None);
     check(page("null"), "", DevMode::On, None);
