@@ -6,7 +6,6 @@
 //! Does not: touch anything outside its folder, its cache and loopback; reach a real system.
 //! Invariant: it ends with exit code 0 only when everything it told was seen to happen.
 
-mod follow;
 mod narrator;
 mod report;
 mod scene;
@@ -90,7 +89,8 @@ async fn payloads(arguments: &Arguments, narrator: &mut Narrator) -> Result<Payl
     }
     let cache = cache_folder();
     let payloads = Payloads::from_npm(&cache).await.map_err(|error| no_payloads(&error))?;
-    narrator.step(&format!("GitHub's own example payloads, {PACKAGE} from npm (kept in {})", cache.display()));
+    narrator
+        .step(&format!("GitHub's own example payloads, {PACKAGE} from npm (kept in {})", cache.display()));
     Ok(payloads)
 }
 

@@ -6,7 +6,9 @@
 //! Invariant: a stand-in refuses what the real system refuses (no token, no `User-Agent`, a stale
 //! resource version), so that a request accepted here has the shape the real system takes.
 
+pub mod api;
 pub mod app;
+pub mod company;
 pub mod fault;
 pub mod github;
 pub mod http;

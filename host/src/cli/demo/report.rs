@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use homeostat_testkit::api::timeline;
 use serde_json::{Value, json};
 
-use super::follow::timeline;
 use super::narrator::Narrator;
 use super::scene::Scene;
 use crate::cli::CliError;
@@ -54,7 +54,9 @@ impl Report {
         if keep {
             self.show_addresses(narrator, scene);
         } else if self.held() {
-            narrator.line("  homeostat demo --keep leaves everything up, to look around in the API and the folder");
+            narrator.line(
+                "  homeostat demo --keep leaves everything up, to look around in the API and the folder",
+            );
             narrator.line("  ./scripts/up          starts Homeostat for your own pipelines; README.md says how to go on");
         } else {
             narrator.line(&format!("  {}  the app's log and state, kept", scene.folder().display()));
@@ -72,7 +74,10 @@ impl Report {
         }
         let failed: Vec<&str> =
             self.checks.iter().filter(|(_, held)| !held).map(|(text, _)| text.as_str()).collect();
-        Err(CliError::Failure(anyhow::anyhow!("the story did not go as told: not seen: {}", failed.join("; "))))
+        Err(CliError::Failure(anyhow::anyhow!(
+            "the story did not go as told: not seen: {}",
+            failed.join("; ")
+        )))
     }
 
     fn show_addresses(&self, narrator: &mut Narrator, scene: &Scene) {

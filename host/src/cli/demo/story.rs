@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use homeostat_testkit::github::{Conclusion, NewRun};
+use homeostat_testkit::api::{goes, timeline};
+use homeostat_testkit::company::{
+    BAD, CHECKOUT, CHECKOUT_REPOSITORY, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, flaky_run,
+};
+use homeostat_testkit::github::Conclusion;
 use homeostat_testkit::landscape::Probe;
 use serde_json::Value;
 
-use super::follow::{goes, timeline};
 use super::narrator::Narrator;
 use super::report::Report;
-use super::scene::{BAD, CHECKOUT, CHECKOUT_REPOSITORY, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, Scene};
+use super::scene::Scene;
 
 /// How often the probe looks at the shop.
 const PROBE_EVERY: Duration = Duration::from_millis(300);
@@ -39,9 +42,7 @@ async fn good_deployment(scene: &Scene, narrator: &mut Narrator, report: &mut Re
     let probe = scene.land.probe(scene.app.url(), ENV, SHOP, PROBE_EVERY);
     narrator.step("a probe looks at the shop three times a second and sends what it sees");
     let path = format!("/api/v1/services/{ENV}/{SHOP}");
-    let healthy = |service: &Value| {
-        service["commit"] == GOOD && verdict(service) == "healthy"
-    };
+    let healthy = |service: &Value| service["commit"] == GOOD && verdict(service) == "healthy";
     let seen = scene.api.until(&path, STEP_WITHIN, healthy).await;
     if let Some(service) = &seen {
         narrator.homeostat(&format!("{SHOP} in {ENV} is {}, score {}", verdict(service), score(service)));
@@ -65,7 +66,10 @@ async fn redelivery(scene: &Scene, narrator: &mut Narrator, report: &mut Report)
 
 async fn bad_deployment(scene: &Scene, narrator: &mut Narrator, report: &mut Report) {
     narrator.heading("A bad deployment");
-    narrator.step(&format!("GitHub deploys {} of {SHOP_REPOSITORY}; a third of its answers are errors", short(BAD)));
+    narrator.step(&format!(
+        "GitHub deploys {} of {SHOP_REPOSITORY}; a third of its answers are errors",
+        short(BAD)
+    ));
     scene.land.github.deploy(SHOP_REPOSITORY, GITHUB_ENV, BAD);
     let healed = follow(scene, narrator, SHOP).await;
     report.check(narrator, "it was found, planned for, acted upon and verified", is_whole(healed.as_ref()));
@@ -84,13 +88,7 @@ async fn bad_deployment(scene: &Scene, narrator: &mut Narrator, report: &mut Rep
 async fn failing_pipeline(scene: &Scene, narrator: &mut Narrator, report: &mut Report) {
     narrator.heading("A failing pipeline");
     narrator.step(&format!("a run of {CHECKOUT_REPOSITORY} is going to fail, as flaky tests do"));
-    let run = NewRun {
-        name: "CI".to_owned(),
-        sha: GOOD.to_owned(),
-        plan: vec![Conclusion::Failure, Conclusion::Success],
-        from_fork: Default::default(),
-    };
-    let id = scene.land.github.start_run(CHECKOUT_REPOSITORY, run);
+    let id = scene.land.github.start_run(CHECKOUT_REPOSITORY, flaky_run());
     let healed = follow(scene, narrator, CHECKOUT).await;
     report.check(narrator, "it was found, planned for, acted upon and verified", is_whole(healed.as_ref()));
     let run = id.and_then(|id| scene.land.github.run(CHECKOUT_REPOSITORY, id));
@@ -131,13 +129,19 @@ fn is_whole(incident: Option<&Value>) -> bool {
 
 /// One line for each thing learned.
 fn visits(policy: &Value) -> Vec<String> {
-    let rows = policy["rows"].as_array().or(policy["items"].as_array()).map(Vec::as_slice).unwrap_or_default();
+    let rows = policy["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
     let learned = rows.iter().filter(|row| row["visits"].as_u64().unwrap_or(0) > 0);
     learned
         .map(|row| {
             let word = |name: &str| row[name].as_str().unwrap_or("?").to_owned();
             let value = row["value"].as_f64().unwrap_or(0.0);
-            format!("{} in {} ({}): {} is worth {value:.2}", word("kind"), word("env"), word("severity"), word("remedy"))
+            format!(
+                "{} in {} ({}): {} is worth {value:.2}",
+                word("kind"),
+                word("env"),
+                word("severity"),
+                word("remedy")
+            )
         })
         .collect()
 }
