@@ -64,8 +64,8 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError`] when it cannot be written.
     pub async fn put<T: Serialize>(&self, name: &str, value: &T) -> Result<(), SnapshotError> {
-        let bytes =
-            serde_json::to_vec(value).map_err(|source| SnapshotError::Form { name: name.to_owned(), source })?;
+        let bytes = serde_json::to_vec(value)
+            .map_err(|source| SnapshotError::Form { name: name.to_owned(), source })?;
         self.put_bytes(name, &bytes).await
     }
 

@@ -35,7 +35,9 @@ impl Carrier for HttpCarrier {
         send(request, timeout_ms, REPLY_BYTES_MAX).await.map_err(|error| match error {
             SendError::Denied => TransportFailure::Denied,
             SendError::NotSent(_) => TransportFailure::NotSent,
-            SendError::TimedOut(_) | SendError::Broken(_) | SendError::TooLarge(_) => TransportFailure::NoAnswer,
+            SendError::TimedOut(_) | SendError::Broken(_) | SendError::TooLarge(_) => {
+                TransportFailure::NoAnswer
+            }
         })
     }
 }
