@@ -1,4 +1,4 @@
-//! Runs the app as its user does: the binary `homeostat up` as a child, spoken to over HTTP.
+//! Runs the app as its user does: `homeostat up`, or `spin up`, as a child, spoken to over HTTP.
 //!
 //! It builds nothing. Invariant: the child ends with its handle, whatever ends the test.
 
@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::http;
+use crate::runtime::{self, Chores, INTERNAL_TOKEN, Kind, Launch, Runtime, runtime};
 use crate::server::eventually;
 
 /// Unoptimised and on a busy machine, the components compile for many seconds at the first start.
@@ -23,8 +24,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// How the app is started.
 #[derive(Clone)]
 pub struct AppSetup {
-    /// The binary.
+    /// The program that runs it.
     pub binary: PathBuf,
+    /// Which runtime that is.
+    pub kind: Kind,
     /// The folder with `spin.toml` and `dist/components`.
     pub root: PathBuf,
     /// Where it keeps its state, and its log beside it.
@@ -85,6 +88,7 @@ pub struct App {
     child: Child,
     url: String,
     log: PathBuf,
+    chores: Option<Chores>,
 }
 
 impl AppSetup {
@@ -99,6 +103,7 @@ impl AppSetup {
         }
         Ok(Self {
             binary: binary.to_owned(),
+            kind: Kind::Embedded,
             root: root.to_owned(),
             state_dir: state_dir.to_owned(),
             redis: None,
@@ -108,12 +113,13 @@ impl AppSetup {
         })
     }
 
-    /// The app of this workspace, built before, with an own state folder.
+    /// The app of this workspace, built before, on the chosen runtime, with an own state folder.
     ///
     /// # Errors
     /// [`AppError::Missing`] with the command that makes what is missing.
     pub fn built(root: &Path, state_dir: &Path) -> Result<Self, AppError> {
-        Self::new(&find_binary(root)?, root, state_dir)
+        let Runtime { kind, binary } = runtime(root)?;
+        Ok(Self { kind, ..Self::new(&binary, root, state_dir)? })
     }
 
     /// With one more variable.
@@ -124,27 +130,30 @@ impl AppSetup {
     }
 }
 
-/// `HOMEOSTAT_BIN`, else the newest of the debug and the release build.
-fn find_binary(root: &Path) -> Result<PathBuf, AppError> {
-    if let Some(path) = std::env::var_os("HOMEOSTAT_BIN") {
-        return Ok(PathBuf::from(path));
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let built = ["debug/homeostat", "release/homeostat"].map(|path| target.join(path));
-    let age = |path: &PathBuf| std::fs::metadata(path).and_then(|file| file.modified()).ok();
-    let missing = AppError::Missing { path: built[0].clone(), remedy: "cargo build --bin homeostat" };
-    built.iter().filter(|path| path.is_file()).max_by_key(|path| age(path)).cloned().ok_or(missing)
-}
-
 impl App {
-    /// Starts it on a free port and waits until `/ready` answers 200.
+    /// Starts it on a free port and waits until it is ready and works by its configuration.
     ///
     /// # Errors
     /// [`AppError`] with the end of the log when it does not get there.
     pub async fn start(setup: &AppSetup) -> Result<Self, AppError> {
         let mut app = Self::spawn(setup)?;
-        app.wait_ready().await?;
+        app.wait_ready(u64::from(setup.config.is_some())).await?;
+        if setup.kind == Kind::Spin {
+            app.settle(setup).await?;
+        }
         Ok(app)
+    }
+
+    /// What `homeostat up` does at its start and Spin leaves to others.
+    async fn settle(&mut self, setup: &AppSetup) -> Result<(), AppError> {
+        if let Some(config) = &setup.config {
+            let token = setup.variables.get("api_token").map_or("", String::as_str);
+            let what = "the configuration was not applied".to_owned();
+            let applied = runtime::apply(&self.url, token, config).await;
+            applied.map_err(|source| AppError::Io { what, source })?;
+        }
+        self.chores = Some(Chores::tick(&self.url));
+        Ok(())
     }
 
     /// Starts it and does not wait.
@@ -165,19 +174,20 @@ impl App {
         let mut command = command(setup, port);
         command.stdin(Stdio::null()).stdout(out).stderr(err).kill_on_drop(true);
         let child = command.spawn().map_err(io(&format!("cannot start {}", setup.binary.display())))?;
-        Ok(Self { child, url: format!("http://127.0.0.1:{port}"), log })
+        Ok(Self { child, url: format!("http://127.0.0.1:{port}"), log, chores: None })
     }
 
-    /// Waits until `/ready` answers 200.
+    /// Waits until `/ready` answers 200 and tells of this version of the configuration or a later
+    /// one: it serves a moment before a `--config` is applied.
     ///
     /// # Errors
     /// [`AppError`] with the end of the log when it does not get there.
-    pub async fn wait_ready(&mut self) -> Result<(), AppError> {
+    pub async fn wait_ready(&mut self, config_version: u64) -> Result<(), AppError> {
         let ready_url = format!("{}/ready", self.url);
         let child = &mut self.child;
         let outcome = eventually(READY_WITHIN, async || match child.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
-            _ => is_ready(&ready_url).await.then_some(Ok(())),
+            _ => is_ready(&ready_url, config_version).await.then_some(Ok(())),
         })
         .await;
         match outcome {
@@ -263,28 +273,35 @@ impl App {
 }
 
 fn command(setup: &AppSetup, port: u16) -> Command {
-    let mut command = Command::new(&setup.binary);
-    command.current_dir(&setup.root).arg("up").arg("--listen").arg(format!("127.0.0.1:{port}"));
-    command.arg("--state-dir").arg(&setup.state_dir);
-    if let Some(redis) = &setup.redis {
-        command.arg("--redis").arg(redis);
-    }
-    if let Some(config) = &setup.config {
-        command.arg("--config").arg(config);
-    }
+    let runtime = Runtime { kind: setup.kind, binary: setup.binary.clone() };
+    let manifest = setup.root.join("spin.toml");
+    let state_dir = &setup.state_dir;
+    let mut command =
+        runtime.command(&Launch { manifest: &manifest, port, state_dir, redis: setup.redis.as_deref() });
+    command.current_dir(&setup.root);
+    match (setup.kind, &setup.config) {
+        (Kind::Embedded, Some(config)) => command.arg("--config").arg(config),
+        (Kind::Embedded, None) => &mut command,
+        (Kind::Spin, _) => command.env("SPIN_VARIABLE_INTERNAL_TOKEN", INTERNAL_TOKEN),
+    };
     // In the environment, not among the arguments: other users may read those.
     for (name, value) in &setup.variables {
         command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
     }
-    command.args(&setup.arguments).env_remove("REDIS_URL");
+    command.args(&setup.arguments);
     command
 }
 
-/// Free a moment ago; nobody else takes ports in so quick a turn.
-fn free_port() -> std::io::Result<u16> {
+/// A port of 127.0.0.1 that was free a moment ago; nobody else takes ports in so quick a turn.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> std::io::Result<u16> {
     std::net::TcpListener::bind("127.0.0.1:0")?.local_addr().map(|address| address.port())
 }
 
-async fn is_ready(url: &str) -> bool {
-    http::get(url).await.is_ok_and(|answer| answer.status() == 200)
+async fn is_ready(url: &str, config_version: u64) -> bool {
+    let Ok(answer) = http::get(url).await else { return false };
+    let version = http::json(&answer)["config_version"].as_u64().unwrap_or(0);
+    answer.status() == 200 && version >= config_version
 }

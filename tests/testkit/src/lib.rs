@@ -16,6 +16,7 @@ pub mod kubernetes;
 pub mod landscape;
 pub mod payloads;
 pub mod redis;
+pub mod runtime;
 pub mod server;
 pub mod slack;
 pub mod world;

@@ -1,0 +1,93 @@
+//! The loop from a webhook to a lesson, on the running app.
+
+use anyhow::{Context, Result, ensure};
+use homeostat_e2e::{HEAL_WITHIN, STEP_WITHIN, Stage};
+use homeostat_testkit::api::{goes, timeline};
+use homeostat_testkit::company::{
+    BAD, CHECKOUT, CHECKOUT_REPOSITORY, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, flaky_run,
+};
+use homeostat_testkit::github::Conclusion;
+use serde_json::Value;
+use std::time::Duration;
+
+const PROBE_EVERY: Duration = Duration::from_millis(300);
+const WHOLE_LOOP: [&str; 4] = ["finding", "plan", "attempt", "outcome"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_releases_and_failing_runs_are_healed_once_and_learned_from() -> Result<()> {
+    let stage = Stage::set().await?;
+    let probe = stage.land.probe(stage.app.url(), ENV, SHOP, PROBE_EVERY);
+    a_good_release_is_known_and_opens_nothing(&stage).await?;
+    a_redelivered_webhook_is_a_duplicate(&stage).await?;
+    a_bad_release_is_rolled_back_once(&stage).await?;
+    drop(probe);
+    a_failing_run_is_run_again_once(&stage).await?;
+    the_policy_learned_and_gives_its_samples(&stage).await?;
+    stage.is_sound().await
+}
+
+async fn a_good_release_is_known_and_opens_nothing(stage: &Stage) -> Result<()> {
+    stage.land.github.deploy(SHOP_REPOSITORY, GITHUB_ENV, GOOD);
+    let healthy = |service: &Value| service["commit"] == GOOD && service["health"]["verdict"] == "healthy";
+    let seen = stage.api.until(&format!("/api/v1/services/{ENV}/{SHOP}"), STEP_WITHIN, healthy).await;
+    seen.with_context(|| format!("the good release is not healthy; {}", stage.app.log_end()))?;
+    ensure!(stage.api.incident(SHOP).await.is_none(), "an incident was opened over a good release");
+    Ok(())
+}
+
+async fn a_redelivered_webhook_is_a_duplicate(stage: &Stage) -> Result<()> {
+    let first = stage.land.github.courier().deliveries().into_iter().next().context("no webhook was sent")?;
+    ensure!(first.status == Some(202), "the first delivery: {:?} {}", first.status, first.answer);
+    let again = stage.land.github.courier().redeliver(&first.id).await.context("no such delivery")?;
+    ensure!(
+        again.status == Some(202) && again.answer["duplicate"] == true,
+        "{:?} {}",
+        again.status,
+        again.answer
+    );
+    ensure!(again.answer["accepted"] == serde_json::json!([]), "{}", again.answer);
+    Ok(())
+}
+
+async fn a_bad_release_is_rolled_back_once(stage: &Stage) -> Result<()> {
+    stage.land.github.deploy(SHOP_REPOSITORY, GITHUB_ENV, BAD);
+    let healed = stage.api.resolved(SHOP, HEAL_WITHIN).await;
+    let healed = healed.with_context(|| format!("not healed; {}", stage.app.log_end()))?;
+    ensure!(goes(&healed, &WHOLE_LOOP), "the timeline: {:?}", timeline(&healed));
+    ensure!(stage.land.world.running(ENV, SHOP).as_deref() == Some(GOOD), "the good release does not run");
+    let patches = stage.land.kubernetes.server.count("PATCH", "/deployments/shop");
+    let deployments = stage.land.github.server.count("POST", "/deployments");
+    ensure!(patches + deployments == 1, "{patches} patches and {deployments} deployments");
+    ensure!(!stage.has_secret(&healed.to_string()), "a secret is in the incident");
+    Ok(())
+}
+
+async fn a_failing_run_is_run_again_once(stage: &Stage) -> Result<()> {
+    let run = stage.land.github.start_run(CHECKOUT_REPOSITORY, flaky_run()).context("no such repository")?;
+    let healed = stage.api.resolved(CHECKOUT, HEAL_WITHIN).await;
+    let healed = healed.with_context(|| format!("not healed; {}", stage.app.log_end()))?;
+    ensure!(goes(&healed, &WHOLE_LOOP), "the timeline: {:?}", timeline(&healed));
+    let run = stage.land.github.run(CHECKOUT_REPOSITORY, run).context("the run is gone")?;
+    ensure!((run.attempt, run.conclusion) == (2, Some(Conclusion::Success)), "{run:?}");
+    ensure!(stage.land.github.server.count("POST", "/rerun-failed-jobs") == 1, "run again more than once");
+    Ok(())
+}
+
+async fn the_policy_learned_and_gives_its_samples(stage: &Stage) -> Result<()> {
+    let learned = |policy: &Value| {
+        let rows = policy["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+        rows.iter().filter(|row| row["visits"] == 1 && row["env"] == ENV).count() == 2
+    };
+    let policy = stage.api.until("/api/v1/policy", STEP_WITHIN, learned).await;
+    policy.context("the policy did not learn from both outcomes")?;
+    let token = format!("Bearer {}", stage.land.secrets().api);
+    let answer = stage.send("GET", "/api/v1/policy/samples", &[("authorization", &token)], b"").await?;
+    let samples: Vec<Value> =
+        homeostat_e2e::text(&answer).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    ensure!(samples.len() == 2, "{samples:?}");
+    for sample in &samples {
+        let propensity = sample["choice"]["propensity"].as_f64().unwrap_or(0.0);
+        ensure!(propensity > 0.0 && sample["reward"] == 1.0, "{sample}");
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! Redis or the key-value store goes away and comes back: senders are told so, and nothing acknowledged is lost.
+
+use anyhow::{Context, Result, ensure};
+use homeostat_e2e::{STEP_WITHIN, Stage, json, text};
+use homeostat_testkit::redis::RedisServer;
+use homeostat_testkit::server::eventually;
+use serde_json::{Value, json as value};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_is_down_senders_are_asked_to_retry_and_what_was_acknowledged_stays() -> Result<()> {
+    let mut stage = Stage::set().await?;
+    let before = accepted(&stage, "before").await?.context("not accepted while all is well")?;
+
+    stage.redis.kill()?;
+    senders_are_asked_to_retry(&stage, "redis").await?;
+
+    stage.redis.restart()?;
+    let after = eventually(STEP_WITHIN, async || accepted(&stage, "after").await.ok().flatten()).await;
+    let after =
+        after.with_context(|| format!("not accepted after Redis came back; {}", stage.app.log_end()))?;
+    for id in [before, after] {
+        let seen = stage.api.until("/api/v1/events", STEP_WITHIN, |list| has(list, &id)).await;
+        seen.with_context(|| format!("event {id} did not get through; {}", stage.app.log_end()))?;
+    }
+    stage.is_sound().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_key_value_store_is_down_senders_are_asked_to_retry() -> Result<()> {
+    let mut store = RedisServer::start()?;
+    let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{}\"\n", store.url());
+    let stage = Stage::set_with(Some(&config)).await?;
+    accepted(&stage, "before").await?.context("not accepted while all is well")?;
+
+    store.kill()?;
+    senders_are_asked_to_retry(&stage, "key_value").await?;
+
+    store.restart()?;
+    let after = eventually(STEP_WITHIN, async || accepted(&stage, "after").await.ok().flatten()).await;
+    let after = after.with_context(|| format!("not accepted after it came back; {}", stage.app.log_end()))?;
+    let seen = stage.api.until("/api/v1/events", STEP_WITHIN, |list| has(list, &after)).await;
+    seen.with_context(|| format!("event {after} did not get through; {}", stage.app.log_end()))?;
+    stage.is_sound().await
+}
+
+async fn senders_are_asked_to_retry(stage: &Stage, down: &str) -> Result<()> {
+    for (path, answer) in [
+        ("api", stage.submit(&event("during")).await?),
+        ("webhook", stage.github_hook("push", "11111111-0000-4000-8000-000000000001", &push()).await?),
+    ] {
+        ensure!(answer.status() == 503, "{path}: {} {}", answer.status(), text(&answer));
+        ensure!(answer.headers().contains_key("retry-after"), "{path}: no Retry-After");
+        ensure!(!stage.has_secret(&text(&answer)), "{path}: a secret is in the answer");
+    }
+    let ready = stage.send("GET", "/ready", &[], b"").await?;
+    ensure!(ready.status() == 503 && json(&ready)[down] == false, "{}: {}", ready.status(), text(&ready));
+    ensure!(stage.send("GET", "/health", &[], b"").await?.status() == 200, "/health depends on {down}");
+    Ok(())
+}
+
+/// The event's id when it was accepted.
+async fn accepted(stage: &Stage, title: &str) -> Result<Option<String>> {
+    let answer = stage.submit(&event(title)).await?;
+    Ok(json(&answer)["accepted"][0].as_str().map(str::to_owned))
+}
+
+fn event(title: &str) -> Vec<u8> {
+    value!({"event": "deployment", "env": "dev", "service": "shop", "status": "success", "title": title})
+        .to_string()
+        .into_bytes()
+}
+
+fn push() -> Vec<u8> {
+    value!({"ref": "refs/heads/main", "before": "0", "after": "600d", "commits": [], "pusher": {"name": "o"},
+        "repository": {"id": 1, "full_name": "acme/shop"}, "sender": {"login": "octocat"}})
+    .to_string()
+    .into_bytes()
+}
+
+fn has(list: &Value, id: &str) -> bool {
+    list["items"].as_array().is_some_and(|items| items.iter().any(|item| item["id"] == *id))
+}
