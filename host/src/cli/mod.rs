@@ -5,8 +5,15 @@
 //! variant of [`Command`], and a line in [`dispatch`].
 //! Invariant: exit codes are 0 done, 1 failed, 2 the arguments or a configuration file are wrong.
 
+pub mod apply;
+pub mod approve;
+mod client;
 pub mod demo;
+pub mod incidents;
 mod log;
+mod output;
+pub mod send;
+pub mod tick;
 pub mod up;
 
 use std::path::Path;
@@ -40,6 +47,7 @@ Examples:
   homeostat up                                     start everything on http://127.0.0.1:3000
   homeostat up --variable dev_mode=true            the same, unsigned webhooks allowed
   homeostat up --redis redis://10.0.0.5:6379       with a Redis server of your own
+  homeostat incidents                              what is wrong, and what was done about it
 
 Exit codes:
   0  done
@@ -65,6 +73,16 @@ enum Command {
     Up(up::Arguments),
     /// Tell a story on real payloads: a good deployment, a bad one, a failing pipeline
     Demo(demo::Arguments),
+    /// Sign a payload as its sender would, and send it
+    Send(send::Arguments),
+    /// Check a configuration, show what it changes, put it in force
+    Apply(apply::Arguments),
+    /// List incidents, or show one with its whole timeline
+    Incidents(incidents::Arguments),
+    /// Approve, reject or resolve an incident
+    Approve(approve::Arguments),
+    /// Ring what has work and no worker
+    Tick(tick::Arguments),
 }
 
 /// How a subcommand fails.
@@ -110,7 +128,18 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
     match command {
         Command::Up(arguments) => up::run(arguments, composition).await,
         Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Send(arguments) => send::run(arguments).await,
+        Command::Apply(arguments) => apply::run(arguments).await,
+        Command::Incidents(arguments) => incidents::run(arguments).await,
+        Command::Approve(arguments) => approve::run(arguments).await,
+        Command::Tick(arguments) => tick::run(arguments).await,
     }
+}
+
+/// The private Redis server that was last started on a state folder.
+fn redis_of_folder(folder: &Path) -> Option<String> {
+    let port = std::fs::read_to_string(folder.join("redis/port")).ok()?;
+    port.trim().parse::<u16>().ok().map(|port| format!("redis://127.0.0.1:{port}"))
 }
 
 #[expect(clippy::print_stderr, reason = "the last word to the operator, whatever the log does")]
