@@ -58,7 +58,13 @@ fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Sett
         FindingKind::Blind => latency.is_none() && errors.is_none(),
         _ => deployment.is_none() && latency.is_none() && errors.is_none(),
     };
-    let mut parts: Vec<Part> = [deployment, latency, errors].into_iter().flatten().collect();
+    // What was to be cured comes first: the first reason is the one that people are told.
+    let in_order = match request.kind {
+        FindingKind::ErrorRateHigh => [errors, latency, deployment],
+        FindingKind::LatencyHigh => [latency, errors, deployment],
+        _ => [deployment, latency, errors],
+    };
+    let mut parts: Vec<Part> = in_order.into_iter().flatten().collect();
     if missing {
         let evidence = evidence("telemetry", "no observation came in since that could tell");
         parts.push(Part { standing: Standing::Blind, evidence });

@@ -5,6 +5,7 @@
 //! deployment or rollback that ended later succeeds, whoever made it, so our own rollback closes
 //! it too.
 
+use homeostat_schema::identity::release_shown;
 use homeostat_schema::types::Event;
 
 use crate::{
@@ -64,7 +65,7 @@ fn decided(deployment: &Deployment) -> Part {
 fn told(deployment: &Deployment, standing: Standing, what: &str) -> Part {
     let release = deployment.version.as_ref().or(deployment.commit.as_ref());
     let text = match release {
-        Some(release) => format!("the deployment of {release} {what}"),
+        Some(release) => format!("the deployment of {} {what}", release_shown(release)),
         None => format!("the deployment {what}"),
     };
     let mut evidence = evidence("deployment", &text);

@@ -109,3 +109,10 @@ fn is_safe(character: char) -> bool {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// What a release is called before people: a whole commit id by its first seven digits, as git
+/// shows it; any other name as it is.
+pub fn release_shown(name: &str) -> &str {
+    let is_commit = matches!(name.len(), 40 | 64) && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_commit { name.get(..7).unwrap_or(name) } else { name }
+}

@@ -128,6 +128,14 @@ fn a_run_without_an_environment_counts_to_its_service_s_pipeline() {
     check(EventKind::Deployment, &shop, None, "unknown");
 }
 
+#[test]
+fn a_commit_is_shown_short_and_a_version_whole() {
+    let check = |name, expected| assert_eq!(identity::release_shown(name), expected);
+    check("600d1dea0b0b5f2f6e8b3c1d9a7e4f5061728394", "600d1de");
+    check("v1.2.3", "v1.2.3");
+    check("forty-characters-that-are-no-hexadecimal", "forty-characters-that-are-no-hexadecimal");
+}
+
 proptest! {
     #[test]
     fn every_name_becomes_safe(text in any::<String>(), source in any::<String>()) {

@@ -1,5 +1,6 @@
 //! Sentences of the timeline, and the names things go by.
 
+use homeostat_schema::identity::release_shown as shown;
 use homeostat_schema::types::{
     Choice, Decision, Finding, GuardCheck, Health, Incident, Plan, Severity, Verdict,
 };
@@ -17,7 +18,8 @@ pub(super) fn release(finding: &Finding) -> String {
 
 /// What a release is called before people: its version, else its commit.
 pub(super) fn release_shown(finding: &Finding) -> &str {
-    finding.version.as_deref().or(finding.commit.as_deref()).unwrap_or("an unknown release")
+    let name = finding.version.as_deref().or(finding.commit.as_deref());
+    name.map_or("an unknown release", shown)
 }
 
 /// Made of content alone, so that a replay makes the same.
