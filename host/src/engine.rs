@@ -24,6 +24,7 @@ use crate::bindings;
 use crate::factors::http_out::OutboundHttp;
 use crate::factors::kv::KeyValueStore;
 use crate::factors::output::{Channel, LogStream};
+use crate::faults::Faults;
 
 /// How often running guest code yields, so that a loop can be timed out.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
@@ -57,6 +58,8 @@ pub struct ComponentState {
     pub allowed_hosts: Arc<AllowedHosts>,
     /// The memory each instance of it may take, in bytes.
     pub memory_bytes_max: usize,
+    /// What goes wrong in it; `None` outside of tests.
+    pub faults: Option<Faults>,
 }
 
 /// What the engine keeps beside each instance.
@@ -107,12 +110,16 @@ impl InstanceState {
         for (name, value) in &component.environment {
             wasi.env(name, value);
         }
+        if let Some(faults) = &component.faults {
+            wasi.wall_clock(faults.guest_clock());
+        }
         Self {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             outbound_http: OutboundHttp {
                 component: Arc::clone(&component.id),
                 allowed: Arc::clone(&component.allowed_hosts),
+                faults: component.faults.clone(),
             },
             table: ResourceTable::new(),
             limits: StoreLimitsBuilder::new().memory_size(component.memory_bytes_max).build(),

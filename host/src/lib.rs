@@ -14,6 +14,7 @@ pub mod compose;
 pub mod config_file;
 pub mod engine;
 pub mod factors;
+pub mod faults;
 pub mod manifest;
 pub mod redis_server;
 pub mod routes;

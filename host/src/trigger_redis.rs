@@ -64,6 +64,13 @@ impl Subscriber {
         Ok(Self { host: host.clone(), component: Arc::clone(component), instance, handler })
     }
 
+    /// As often as its faults say, and once without any.
+    async fn hear(&self, payload: &[u8]) {
+        let Some(faults) = &self.component.faults else { return self.handle(payload.to_vec()).await };
+        let _counted = faults.handle();
+        join_all((0..faults.hears(&self.component.id)).map(|_| self.handle(payload.to_vec()))).await;
+    }
+
     async fn handle(&self, payload: Vec<u8>) {
         let component = self.component.id.as_ref();
         match tokio::time::timeout(HANDLER_TIMEOUT, self.call(payload)).await {
@@ -176,7 +183,7 @@ impl AddressTrigger {
             let Some(message) = message else { return };
             let Some(subscribers) = self.channels.get(message.get_channel_name()) else { continue };
             let payload = message.get_payload_bytes();
-            join_all(subscribers.iter().map(|subscriber| subscriber.handle(payload.to_vec()))).await;
+            join_all(subscribers.iter().map(|subscriber| subscriber.hear(payload))).await;
         }
     }
 }

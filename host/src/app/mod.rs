@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::engine::{Host, InstanceState};
 use crate::factors::redis::{RedisTimeouts, client, connect};
+use crate::faults::Faults;
 use crate::redis_server::RedisServer;
 use crate::state_dir::{ApiToken, StateDir};
 use crate::stop::{Stop, Stopper, channel};
@@ -93,6 +94,8 @@ pub struct Options {
     pub on_ready: Option<OnReady>,
     /// Where lines about the start go.
     pub progress: Progress,
+    /// What goes wrong, for tests. No argument, variable or manifest sets it.
+    pub faults: Option<Faults>,
 }
 
 impl Options {
@@ -112,6 +115,7 @@ impl Options {
             ticker: None,
             on_ready: None,
             progress: Arc::new(|_| {}),
+            faults: None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::allowed_hosts::AllowedHosts;
 use crate::config_file::{ConfigError, Located};
 use crate::engine::{ComponentState, INSTANCE_MEMORY_BYTES_DEFAULT};
 use crate::factors::kv::{KeyValueStore, open_sqlite};
+use crate::faults::Faults;
 use crate::manifest::{ComponentSpec, Manifest};
 use crate::routes::Routes;
 use crate::runtime_config::{RuntimeConfig, StoreConfig};
@@ -35,6 +36,7 @@ pub(super) struct Inputs {
     runtime: RuntimeConfig,
     sources: VariableSources,
     redis: Option<String>,
+    faults: Option<Faults>,
     /// The state folder to use.
     pub(super) state_dir: PathBuf,
 }
@@ -89,8 +91,16 @@ impl Inputs {
         let state_dir = options.state_dir.clone().or_else(|| runtime.state_dir.clone());
         let state_dir = state_dir.unwrap_or_else(|| PathBuf::from(STATE_DIR_DEFAULT));
         let folder = options.manifest.parent().map(Path::to_path_buf).unwrap_or_default();
-        let inputs =
-            Self { file, folder, manifest, runtime, sources, redis: options.redis.clone(), state_dir };
+        let inputs = Self {
+            file,
+            folder,
+            manifest,
+            runtime,
+            sources,
+            redis: options.redis.clone(),
+            faults: options.faults.clone(),
+            state_dir,
+        };
         inputs.check_early(options.listen)?;
         Ok(inputs)
     }
@@ -229,6 +239,7 @@ impl Inputs {
             stores: granted.collect(),
             allowed_hosts: Arc::new(self.allowed_hosts(spec, variables)?),
             memory_bytes_max: self.runtime.max_instance_memory.unwrap_or(INSTANCE_MEMORY_BYTES_DEFAULT),
+            faults: self.faults.clone(),
         };
         Ok(PlannedComponent { path: self.folder.join(&spec.source.value), state: Arc::new(state) })
     }

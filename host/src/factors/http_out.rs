@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use crate::allowed_hosts::AllowedHosts;
+use crate::faults::{Fate, Faults, Killed, Seen};
 
 /// The longest an outbound call may take from first byte sent to last byte received: well under the
 /// lease a worker holds while it calls.
@@ -33,6 +34,8 @@ pub struct OutboundHttp {
     pub component: Arc<str>,
     /// Where it may go.
     pub allowed: Arc<AllowedHosts>,
+    /// What goes wrong on the way; `None` outside of tests.
+    pub faults: Option<Faults>,
 }
 
 impl WasiHttpHooks for OutboundHttp {
@@ -50,7 +53,31 @@ impl WasiHttpHooks for OutboundHttp {
             );
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
-        Box::new(send(request, capped(options)))
+        let line = self.faults.as_ref().map(|_| format!("{} {}", request.method(), request.uri().path()));
+        let exchange = send(request, capped(options));
+        match (&self.faults, line) {
+            (Some(faults), Some(line)) => {
+                Box::new(under_faults(faults.clone(), Arc::clone(&self.component), line, exchange))
+            }
+            _ => Box::new(exchange),
+        }
+    }
+}
+
+async fn under_faults(
+    faults: Faults,
+    component: Arc<str>,
+    line: String,
+    exchange: impl Future<Output = Result<Exchange, Error>>,
+) -> Result<Exchange, Error> {
+    match faults.around(&component, Seen::Outbound(&line), exchange).await {
+        Ok(Fate::Done(answer)) => answer,
+        Ok(Fate::Failed) => Err(Error::ConnectionRefused),
+        Ok(Fate::Lost) => Err(Error::ConnectionTerminated),
+        Err(Killed) => {
+            faults.kill_at_next_call(&component);
+            Err(Error::ConnectionTerminated)
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use wasmtime::component::{
 use crate::bindings::key_value::{Error, Host, HostStore, HostStoreWithStore};
 use crate::engine::{HostData, HostView};
 use crate::factors::redis::{RedisTimeouts, SharedRedis};
+use crate::faults::guest;
 
 /// How long a statement waits for another process that holds the file's lock.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -224,6 +225,15 @@ fn handle<T: Send>(
     Ok(accessor.with(|mut access| access.get().table.get(resource).cloned())?)
 }
 
+/// A call that fails when the component's faults say so.
+async fn under_faults<T: Send, R>(
+    accessor: &Accessor<T, HostData>,
+    call: impl Future<Output = Result<R, StoreError>>,
+) -> wasmtime::Result<Result<R, Error>> {
+    let result = guest::call(accessor, call).await?;
+    Ok(result.unwrap_or_else(|| Err(StoreError::Gone("a fault".to_owned()))).map_err(Error::from))
+}
+
 impl Host for HostView<'_> {}
 
 impl HostStore for HostView<'_> {
@@ -252,7 +262,8 @@ impl<T: Send> HostStoreWithStore<T> for HostData {
         store: Resource<KeyValueStore>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(handle(accessor, &store)?.get(&key).await.map_err(Error::from))
+        let store = handle(accessor, &store)?;
+        under_faults(accessor, store.get(&key)).await
     }
 
     async fn set(
@@ -261,7 +272,8 @@ impl<T: Send> HostStoreWithStore<T> for HostData {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(handle(accessor, &store)?.set(&key, value).await.map_err(Error::from))
+        let store = handle(accessor, &store)?;
+        under_faults(accessor, store.set(&key, value)).await
     }
 
     async fn delete(
@@ -269,7 +281,8 @@ impl<T: Send> HostStoreWithStore<T> for HostData {
         store: Resource<KeyValueStore>,
         key: String,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(handle(accessor, &store)?.delete(&key).await.map_err(Error::from))
+        let store = handle(accessor, &store)?;
+        under_faults(accessor, store.delete(&key)).await
     }
 
     async fn exists(
@@ -277,16 +290,18 @@ impl<T: Send> HostStoreWithStore<T> for HostData {
         store: Resource<KeyValueStore>,
         key: String,
     ) -> wasmtime::Result<Result<bool, Error>> {
-        Ok(handle(accessor, &store)?.exists(&key).await.map_err(Error::from))
+        let store = handle(accessor, &store)?;
+        under_faults(accessor, store.exists(&key)).await
     }
 
     async fn get_keys(
         accessor: &Accessor<T, Self>,
         store: Resource<KeyValueStore>,
     ) -> wasmtime::Result<(StreamReader<String>, FutureReader<Result<(), Error>>)> {
-        let (keys, result) = match handle(accessor, &store)?.keys().await {
+        let store = handle(accessor, &store)?;
+        let (keys, result) = match under_faults(accessor, store.keys()).await? {
             Ok(keys) => (keys, Ok(())),
-            Err(error) => (Vec::new(), Err(Error::from(error))),
+            Err(error) => (Vec::new(), Err(error)),
         };
         accessor.with(|mut access| {
             let stream = StreamReader::new(&mut access, Keys(keys.into_iter()))?;

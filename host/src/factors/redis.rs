@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::TcpSettings;
-use ::redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value};
+use ::redis::{
+    Arg, AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value,
+};
 use wasmtime::component::{Accessor, Resource};
 
 use crate::bindings::redis::{
     Error, Host, HostConnection, HostConnectionWithStore, RedisParameter, RedisResult,
 };
 use crate::engine::{HostData, HostView};
+use crate::faults::{Fate, Seen, guest};
 
 /// How long connecting may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -111,12 +114,6 @@ impl SharedRedis {
 #[derive(Clone)]
 pub struct OutboundRedis(MultiplexedConnection);
 
-impl OutboundRedis {
-    async fn query<R: FromRedisValue>(&mut self, command: &Cmd) -> Result<R, Error> {
-        command.query_async(&mut self.0).await.map_err(|error| answer(&error))
-    }
-}
-
 fn answer(error: &RedisError) -> Error {
     if error.kind() == ::redis::ErrorKind::UnexpectedReturnType || error.code() == Some("WRONGTYPE") {
         Error::TypeError
@@ -147,11 +144,38 @@ fn flatten(value: Value, into: &mut Vec<RedisResult>) -> Result<(), Error> {
     Ok(())
 }
 
-fn handle<T: Send>(
+/// Sends a guest's command, under its component's faults if it has any.
+async fn send<T: Send, R: FromRedisValue>(
     accessor: &Accessor<T, HostData>,
     resource: &Resource<OutboundRedis>,
-) -> wasmtime::Result<OutboundRedis> {
-    Ok(accessor.with(|mut access| access.get().table.get(resource).cloned())?)
+    command: &Cmd,
+) -> wasmtime::Result<Result<R, RedisError>> {
+    let OutboundRedis(mut connection) =
+        accessor.with(|mut access| access.get().table.get(resource).cloned())?;
+    let Some((faults, component)) = guest::of(accessor) else {
+        return Ok(command.query_async(&mut connection).await);
+    };
+    let words: Vec<&[u8]> = command.args_iter().map(word).collect();
+    Ok(match faults.around(&component, Seen::Redis(&words), command.query_async(&mut connection)).await? {
+        Fate::Done(reply) => reply,
+        Fate::Failed | Fate::Lost => Err(RedisError::from(std::io::Error::other("a fault"))),
+    })
+}
+
+fn word(argument: Arg<&[u8]>) -> &[u8] {
+    match argument {
+        Arg::Simple(word) => word,
+        _ => b"",
+    }
+}
+
+/// As [`send`], with the error as the interface has it.
+async fn query<T: Send, R: FromRedisValue>(
+    accessor: &Accessor<T, HostData>,
+    resource: &Resource<OutboundRedis>,
+    command: &Cmd,
+) -> wasmtime::Result<Result<R, Error>> {
+    Ok(send(accessor, resource, command).await?.map_err(|error| answer(&error)))
 }
 
 impl Host for HostView<'_> {}
@@ -197,7 +221,11 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
             return Ok(Err(error));
         }
         let connection = match client(&address) {
-            Ok(client) => connect(&client, RedisTimeouts::default()).await.map_err(|error| answer(&error)),
+            Ok(client) => {
+                let opened = guest::call(accessor, connect(&client, RedisTimeouts::default())).await?;
+                let failed = || Err(RedisError::from(std::io::Error::other("a fault")));
+                opened.unwrap_or_else(failed).map_err(|error| answer(&error))
+            }
             Err(_) => Err(Error::InvalidAddress),
         };
         accessor.with(|mut access| {
@@ -218,8 +246,8 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         channel: String,
         payload: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        let mut connection = handle(accessor, &connection)?;
-        let heard = connection.query::<i64>(::redis::cmd("PUBLISH").arg(channel).arg(payload)).await;
+        let publish = ::redis::cmd("PUBLISH").arg(channel).arg(payload).take();
+        let heard: Result<i64, Error> = query(accessor, &connection, &publish).await?;
         Ok(heard.map(|_| ()))
     }
 
@@ -228,7 +256,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         connection: Resource<OutboundRedis>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        Ok(handle(accessor, &connection)?.query(::redis::cmd("GET").arg(key)).await)
+        query(accessor, &connection, ::redis::cmd("GET").arg(key)).await
     }
 
     async fn set(
@@ -237,7 +265,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         key: String,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), Error>> {
-        Ok(handle(accessor, &connection)?.query(::redis::cmd("SET").arg(key).arg(value)).await)
+        query(accessor, &connection, ::redis::cmd("SET").arg(key).arg(value)).await
     }
 
     async fn incr(
@@ -245,9 +273,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         connection: Resource<OutboundRedis>,
         key: String,
     ) -> wasmtime::Result<Result<i64, Error>> {
-        let result = handle(accessor, &connection)?.0;
-        let mut connection = result;
-        let reply = ::redis::cmd("INCR").arg(key).query_async(&mut connection).await;
+        let reply = send(accessor, &connection, ::redis::cmd("INCR").arg(key)).await?;
         Ok(reply.map_err(|error: RedisError| match error.code() {
             Some("ERR") => Error::TypeError,
             _ => answer(&error),
@@ -259,7 +285,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         connection: Resource<OutboundRedis>,
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(handle(accessor, &connection)?.query(::redis::cmd("DEL").arg(keys)).await)
+        query(accessor, &connection, ::redis::cmd("DEL").arg(keys)).await
     }
 
     async fn sadd(
@@ -268,7 +294,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(handle(accessor, &connection)?.query(::redis::cmd("SADD").arg(key).arg(values)).await)
+        query(accessor, &connection, ::redis::cmd("SADD").arg(key).arg(values)).await
     }
 
     async fn smembers(
@@ -276,7 +302,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         connection: Resource<OutboundRedis>,
         key: String,
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
-        Ok(handle(accessor, &connection)?.query(::redis::cmd("SMEMBERS").arg(key)).await)
+        query(accessor, &connection, ::redis::cmd("SMEMBERS").arg(key)).await
     }
 
     async fn srem(
@@ -285,7 +311,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         key: String,
         values: Vec<String>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        Ok(handle(accessor, &connection)?.query(::redis::cmd("SREM").arg(key).arg(values)).await)
+        query(accessor, &connection, ::redis::cmd("SREM").arg(key).arg(values)).await
     }
 
     async fn execute(
@@ -294,7 +320,6 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         command: String,
         arguments: Vec<RedisParameter>,
     ) -> wasmtime::Result<Result<Vec<RedisResult>, Error>> {
-        let mut connection = handle(accessor, &connection)?;
         let mut cmd = ::redis::cmd(&command);
         for argument in arguments {
             match argument {
@@ -302,7 +327,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
                 RedisParameter::Binary(bytes) => cmd.arg(bytes),
             };
         }
-        let reply: Result<Value, Error> = connection.query(&cmd).await;
+        let reply: Result<Value, Error> = query(accessor, &connection, &cmd).await?;
         let mut flat = Vec::new();
         Ok(reply.and_then(|value| flatten(value, &mut flat)).map(|()| flat))
     }

@@ -6,6 +6,7 @@ use wasmtime::component::Accessor;
 
 use crate::bindings::variables::{Error, Host, HostWithStore};
 use crate::engine::{HostData, HostView};
+use crate::faults::guest;
 use crate::template::is_variable_name;
 
 impl Host for HostView<'_> {}
@@ -15,7 +16,9 @@ impl<T: Send> HostWithStore<T> for HostData {
         if !is_variable_name(&name) {
             return Ok(Err(Error::InvalidName(name)));
         }
-        let value = accessor.with(|mut access| access.get().component.variables.get(&name).cloned());
+        let value =
+            async { accessor.with(|mut access| access.get().component.variables.get(&name).cloned()) };
+        let value = guest::call(accessor, value).await?.flatten();
         Ok(value.ok_or(Error::Undefined(name)))
     }
 }
