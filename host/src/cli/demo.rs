@@ -4,7 +4,8 @@
 //! published webhooks, stand-ins that keep state for GitHub, Kubernetes and Slack; a good
 //! deployment, a bad one, a failing pipeline.
 //! Does not: touch anything outside its folder, its cache and loopback; reach a real system.
-//! Invariant: it ends with exit code 0 only when everything it told was seen to happen.
+//! Invariant: it ends with exit code 0 only when everything it told was seen to happen, and
+//! nothing it started outlives it.
 
 mod narrator;
 mod report;
@@ -52,32 +53,35 @@ pub struct Arguments {
     root: PathBuf,
 }
 
-/// Sets the stage, tells the story, looks back.
+/// Sets the stage, tells the story, looks back. Everything it started ends with it, also when it
+/// is interrupted.
 ///
 /// # Errors
 /// When something it needs is missing, or the story did not go as told.
 pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let audience = if arguments.json { Audience::Script } else { Audience::Person };
     let mut narrator = Narrator::new(audience);
-    let payloads = payloads(&arguments, &mut narrator).await?;
-    let mut scene = Scene::set(&arguments.root, payloads, &mut narrator).await?;
-    let outcome = tokio::select! {
-        outcome = tokio::time::timeout(STORY_WITHIN, story::tell(&mut scene, &mut narrator)) => outcome,
-        () = interrupted() => {
-            scene.strike().await;
-            return Err(CliError::Failure(anyhow::anyhow!("interrupted")));
-        }
-    };
-    let report = match outcome {
-        Ok(report) => report,
-        Err(_) => Report::unfinished(STORY_WITHIN),
+    let (mut scene, report) = tokio::select! {
+        played = play(&arguments, &mut narrator) => played?,
+        () = interrupted() => return Err(CliError::Failure(anyhow::anyhow!("interrupted"))),
     };
     report.show(&mut narrator, &scene, arguments.keep);
     if arguments.keep {
         interrupted().await;
     }
-    scene.end(arguments.keep, &report).await;
+    scene.strike().await;
+    if arguments.keep || !report.held() {
+        scene.keep_folder();
+    }
     report.verdict()
+}
+
+async fn play(arguments: &Arguments, narrator: &mut Narrator) -> Result<(Scene, Report), CliError> {
+    let payloads = payloads(arguments, narrator).await?;
+    let scene = Scene::set(&arguments.root, payloads, narrator).await?;
+    let told = tokio::time::timeout(STORY_WITHIN, story::tell(&scene, narrator)).await;
+    let report = told.unwrap_or_else(|_| Report::unfinished(STORY_WITHIN));
+    Ok((scene, report))
 }
 
 async fn payloads(arguments: &Arguments, narrator: &mut Narrator) -> Result<Payloads, CliError> {

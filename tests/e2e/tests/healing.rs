@@ -4,9 +4,11 @@ use anyhow::{Context, Result, ensure};
 use homeostat_e2e::{HEAL_WITHIN, STEP_WITHIN, Stage};
 use homeostat_testkit::api::{goes, timeline};
 use homeostat_testkit::company::{
-    BAD, CHECKOUT, CHECKOUT_REPOSITORY, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, flaky_run,
+    BAD, BROKEN, CHECKOUT, CHECKOUT_REPOSITORY, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, flaky_run,
+    hopeless_run,
 };
-use homeostat_testkit::github::Conclusion;
+use homeostat_testkit::github::{Conclusion, NewRun, Origin};
+use homeostat_testkit::server::eventually;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -24,6 +26,69 @@ async fn bad_releases_and_failing_runs_are_healed_once_and_learned_from() -> Res
     a_failing_run_is_run_again_once(&stage).await?;
     the_policy_learned_and_gives_its_samples(&stage).await?;
     stage.is_sound().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_healed_by_rolling_back_is_redeployed_or_handed_to_a_person() -> Result<()> {
+    let stage = Stage::set().await?;
+    a_release_that_does_not_come_up_is_replaced_by_the_last_good_one(&stage).await?;
+    a_run_that_keeps_failing_is_handed_to_a_person(&stage).await?;
+    a_run_for_a_fork_is_never_acted_upon(&stage).await?;
+    stage.is_sound().await
+}
+
+async fn a_release_that_does_not_come_up_is_replaced_by_the_last_good_one(stage: &Stage) -> Result<()> {
+    stage.land.github.deploy(CHECKOUT_REPOSITORY, GITHUB_ENV, GOOD);
+    let path = format!("/api/v1/services/{ENV}/{CHECKOUT}");
+    let known = stage.api.until(&path, STEP_WITHIN, |service| service["commit"] == GOOD).await;
+    known.context("the good release is not known")?;
+    let by_hand = stage.land.github.deployments(CHECKOUT_REPOSITORY).len() + 1;
+    stage.land.github.deploy(CHECKOUT_REPOSITORY, GITHUB_ENV, BROKEN);
+    let healed = stage.api.resolved(CHECKOUT, HEAL_WITHIN).await;
+    let healed = healed.with_context(|| format!("not healed; {}", stage.app.log_end()))?;
+    ensure!(goes(&healed, &WHOLE_LOOP), "the timeline: {:?}", timeline(&healed));
+    let all = stage.land.github.deployments(CHECKOUT_REPOSITORY);
+    let ours: Vec<_> = all.iter().skip(by_hand).map(|one| (one.sha.as_str(), one.state())).collect();
+    ensure!(ours == [(GOOD, "success")], "deployments of our own: {ours:?}");
+    ensure!(stage.land.github.server.count("POST", "/deployments") == 1, "deployed more than once");
+    Ok(())
+}
+
+async fn a_run_that_keeps_failing_is_handed_to_a_person(stage: &Stage) -> Result<()> {
+    let run = stage.land.github.start_run(SHOP_REPOSITORY, hopeless_run()).context("no such repository")?;
+    let escalated = |incident: &Value| incident["state"] == "escalated";
+    let handed = stage.api.watch(SHOP, HEAL_WITHIN, |_| {}, escalated).await;
+    handed.with_context(|| format!("not handed to a person; {}", stage.app.log_end()))?;
+    let told = async || Some(stage.land.slack.messages()).filter(|messages| !messages.is_empty());
+    let told = eventually(STEP_WITHIN, told).await.context("nobody was told on Slack")?;
+    ensure!(told.len() == 1 && told[0].to_string().contains(SHOP), "{told:?}");
+    let run = stage.land.github.run(SHOP_REPOSITORY, run).context("the run is gone")?;
+    ensure!(run.attempt == 2, "run {} times", run.attempt);
+    Ok(())
+}
+
+async fn a_run_for_a_fork_is_never_acted_upon(stage: &Stage) -> Result<()> {
+    let before = stage.land.github.server.count("POST", "/rerun-failed-jobs");
+    let fork = NewRun { origin: Origin::Fork, ..hopeless_run() };
+    let run = stage.land.github.start_run(CHECKOUT_REPOSITORY, fork).context("no such repository")?;
+    let seen = |list: &Value| {
+        let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        items
+            .iter()
+            .any(|event| event["correlation"]["run"] == run.to_string() && event["status"] == "failure")
+    };
+    let path = "/api/v1/events?service=checkout";
+    let listed =
+        stage.api.until(path, STEP_WITHIN, seen).await.context("the run's failure is not recorded")?;
+    ensure!(listed.to_string().contains("\"fork\":true"), "it is not known to be a fork's");
+    // Whatever follows from it has a deterministic end: a person is told.
+    let told = async || (stage.land.slack.messages().len() > 1).then_some(());
+    eventually(STEP_WITHIN, told).await.context("nobody was told of the fork's run")?;
+    ensure!(
+        stage.land.github.server.count("POST", "/rerun-failed-jobs") == before,
+        "a fork's run was run again"
+    );
+    Ok(())
 }
 
 async fn a_good_release_is_known_and_opens_nothing(stage: &Stage) -> Result<()> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::github::{Conclusion, NewRun};
+use crate::github::{Conclusion, NewRun, Origin};
 use crate::landscape::{Landscape, Secrets, Service};
 use crate::payloads::Payloads;
 use crate::world::Behaviour;
@@ -14,6 +14,8 @@ pub const FIRST: &str = "1111111eadbeef00c0ffee5eed0123456789abcd";
 pub const GOOD: &str = "600d1dea0b0b5f2f6e8b3c1d9a7e4f5061728394";
 /// The release that answers a third of all requests with an error.
 pub const BAD: &str = "badc0ffee1e5d4c3b2a190817263544536271809";
+/// The release that does not come up at all.
+pub const BROKEN: &str = "dead0dea0b0b5f2f6e8b3c1d9a7e4f5061728394";
 
 /// The one environment, and the only one in mode `act`.
 pub const ENV: &str = "stage";
@@ -76,19 +78,24 @@ pub async fn found(payloads: Payloads, secrets: Secrets) -> std::io::Result<Land
             repository: repository.to_owned(),
             env: ENV.to_owned(),
             github_env: GITHUB_ENV.to_owned(),
-            commits: [FIRST, GOOD, BAD].map(str::to_owned).to_vec(),
+            commits: [FIRST, GOOD, BAD, BROKEN].map(str::to_owned).to_vec(),
         });
     }
     land.world.behaves(BAD, Behaviour::Failing);
+    land.world.behaves(BROKEN, Behaviour::Undeployable);
     Ok(land)
 }
 
 /// A run that fails at first and succeeds when run again, as flaky tests do.
 pub fn flaky_run() -> NewRun {
-    NewRun {
-        name: "CI".to_owned(),
-        sha: GOOD.to_owned(),
-        plan: vec![Conclusion::Failure, Conclusion::Success],
-        from_fork: Default::default(),
-    }
+    run("CI", vec![Conclusion::Failure, Conclusion::Success])
+}
+
+/// A run that fails however often it is run.
+pub fn hopeless_run() -> NewRun {
+    run("Nightly", vec![Conclusion::Failure])
+}
+
+fn run(name: &str, plan: Vec<Conclusion>) -> NewRun {
+    NewRun { name: name.to_owned(), sha: GOOD.to_owned(), plan, origin: Origin::Own }
 }

@@ -94,7 +94,7 @@ fn failing_once() -> NewRun {
         name: "CI".to_owned(),
         sha: GOOD.to_owned(),
         plan: vec![Conclusion::Failure, Conclusion::Success],
-        from_fork: Default::default(),
+        origin: Default::default(),
     }
 }
 

@@ -83,6 +83,7 @@ impl Report {
     fn show_addresses(&self, narrator: &mut Narrator, scene: &Scene) {
         let url = scene.app.url();
         let token = &scene.land.secrets().api;
+        narrator.line(&format!("  {url}/  in a browser; any name, password {token}"));
         for incident in &self.incidents {
             let id = incident["id"].as_str().unwrap_or_default();
             narrator.line(&format!("  curl -H 'Authorization: Bearer {token}' {url}/api/v1/incidents/{id}"));

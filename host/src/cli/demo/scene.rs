@@ -8,10 +8,10 @@ use homeostat_testkit::app::{App, AppSetup};
 use homeostat_testkit::company;
 use homeostat_testkit::landscape::{Landscape, Secrets};
 use homeostat_testkit::payloads::Payloads;
+use homeostat_testkit::redis::{Durability, RedisServer};
 use tempfile::TempDir;
 
 use super::narrator::Narrator;
-use super::report::Report;
 use crate::cli::CliError;
 
 /// Everything the story is played with.
@@ -19,6 +19,8 @@ pub(super) struct Scene {
     pub(super) land: Landscape,
     pub(super) app: App,
     pub(super) api: Api,
+    /// Ends with the scene however that ends; one of the app's own would outlive a killed app.
+    _redis: RedisServer,
     folder: PathBuf,
     /// Removes the folder, unless it is to be kept.
     guard: Option<TempDir>,
@@ -40,11 +42,12 @@ impl Scene {
         narrator.step(&format!("           Slack at {}", land.slack.server.origin()));
         narrator
             .step(&format!("homeostat up in {} (the first start compiles the components)", folder.display()));
-        let app = start_app(&root, &folder, &land).await?;
+        let redis = RedisServer::start_with(Durability::Always).context("no Redis")?;
+        let app = start_app(&root, &folder, &land, &redis).await?;
         narrator.step(&format!("ready at {}; environment stage is in mode act", app.url()));
         land.connect(app.url());
         let api = Api::new(app.url(), &land.secrets().api);
-        Ok(Self { land, app, api, folder, guard: Some(guard) })
+        Ok(Self { land, app, api, _redis: redis, folder, guard: Some(guard) })
     }
 
     /// Where the app keeps everything.
@@ -58,12 +61,9 @@ impl Scene {
         let _stopped = self.app.stop().await.is_ok();
     }
 
-    /// Stops the app; the folder goes too, unless it is asked for or needed to find out more.
-    pub(super) async fn end(mut self, keep: bool, report: &Report) {
-        self.strike().await;
-        if keep || !report.held() {
-            self.guard.take().map(TempDir::keep);
-        }
+    /// Leaves the folder where it is.
+    pub(super) fn keep_folder(&mut self) {
+        self.guard.take().map(TempDir::keep);
     }
 }
 
@@ -73,12 +73,18 @@ async fn landscape(payloads: Payloads) -> Result<Landscape, CliError> {
     Ok(land.context("the stand-ins found no free port")?)
 }
 
-async fn start_app(root: &Path, folder: &Path, land: &Landscape) -> Result<App, CliError> {
+async fn start_app(
+    root: &Path,
+    folder: &Path,
+    land: &Landscape,
+    redis: &RedisServer,
+) -> Result<App, CliError> {
     let config = folder.join("homeostat.toml");
     std::fs::write(&config, company::CONFIG).context("the demo's configuration cannot be written")?;
     let binary = std::env::current_exe().context("the path of this program is not known")?;
-    let mut setup =
-        AppSetup::new(&binary, root, folder).map_err(|error| CliError::Usage(error.to_string()))?;
+    let mut setup = AppSetup::new(&binary, root, folder)
+        .map_err(|error| CliError::Usage(format!("{error}, or name the folder with --root")))?;
+    setup.redis = Some(redis.url());
     setup.config = Some(config);
     setup.variables = land.variables();
     let app = App::start(&setup).await;

@@ -25,7 +25,7 @@ const HEAL_WITHIN: Duration = Duration::from_secs(90);
 const WHOLE_LOOP: [&str; 4] = ["finding", "plan", "attempt", "outcome"];
 
 /// Plays all acts and says what was seen.
-pub(super) async fn tell(scene: &mut Scene, narrator: &mut Narrator) -> Report {
+pub(super) async fn tell(scene: &Scene, narrator: &mut Narrator) -> Report {
     let mut report = Report::default();
     let probe = good_deployment(scene, narrator, &mut report).await;
     bad_deployment(scene, narrator, &mut report).await;

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 pub use courier::{Courier, Delivery, sign};
 pub use hooks::Hook;
-pub use state::{Conclusion, Deployment, NewDeployment, NewRun, Run};
+pub use state::{Conclusion, Deployment, NewDeployment, NewRun, Origin, Run};
 
 use crate::payloads::Payloads;
 use crate::server::{Answer, Received, Server, StandIn};

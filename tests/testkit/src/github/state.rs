@@ -37,8 +37,8 @@ pub struct NewRun {
     pub sha: String,
     /// What each attempt comes to; the last counts for all that follow. Empty: success.
     pub plan: Vec<Conclusion>,
-    /// Whether it runs for a fork's pull request.
-    pub from_fork: Origin,
+    /// Where its code comes from.
+    pub origin: Origin,
 }
 
 /// Where a run's code comes from.
@@ -211,7 +211,7 @@ impl State {
             status: "queued",
             conclusion: None,
             jobs: vec![("build".to_owned(), None), ("test".to_owned(), None)],
-            origin: wanted.from_fork,
+            origin: wanted.origin,
             number: repository.runs.len() as u64 + 1,
             created_ms: now_ms,
             started_ms: now_ms,
