@@ -70,12 +70,11 @@ async fn a_run_that_keeps_failing_is_handed_to_a_person(stage: &Stage) -> Result
 async fn a_run_for_a_fork_is_never_acted_upon(stage: &Stage) -> Result<()> {
     let before = stage.land.github.server.count("POST", "/rerun-failed-jobs");
     let fork = NewRun { origin: Origin::Fork, ..hopeless_run() };
-    let run = stage.land.github.start_run(CHECKOUT_REPOSITORY, fork).context("no such repository")?;
+    let run =
+        stage.land.github.start_run(CHECKOUT_REPOSITORY, fork).context("no such repository")?.to_string();
     let seen = |list: &Value| {
         let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        items
-            .iter()
-            .any(|event| event["correlation"]["run"] == run.to_string() && event["status"] == "failure")
+        items.iter().any(|event| event["correlation"]["run"] == run && event["status"] == "failure")
     };
     let path = "/api/v1/events?service=checkout";
     let listed =
