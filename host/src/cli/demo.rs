@@ -91,7 +91,7 @@ async fn payloads(arguments: &Arguments, narrator: &mut Narrator) -> Result<Payl
         narrator.step(&format!("GitHub's payloads from {}", folder.display()));
         return Ok(payloads);
     }
-    let cache = cache_folder();
+    let cache = cache_folder().join(PACKAGE.replace('/', "-"));
     let payloads = Payloads::from_npm(&cache).await.map_err(|error| no_payloads(&error))?;
     narrator
         .step(&format!("GitHub's own example payloads, {PACKAGE} from npm (kept in {})", cache.display()));
@@ -120,7 +120,7 @@ fn cache_folder() -> PathBuf {
     let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let base = own.or_else(home).unwrap_or_else(std::env::temp_dir);
-    base.join("homeostat").join(PACKAGE.replace('/', "-"))
+    base.join("homeostat")
 }
 
 /// Ends with Ctrl-C or SIGTERM.

@@ -61,6 +61,7 @@ impl Stage {
         std::fs::write(&config, company::CONFIG)?;
         let mut setup = AppSetup::built(&workspace_root(), &folder.path().join("state"))?;
         setup.redis = Some(redis.url());
+        setup.cache = Some(workspace_root().canonicalize()?.join("target/e2e-cache"));
         setup.config = Some(config);
         setup.variables = land.variables();
         if let Some(content) = runtime_config {

@@ -38,6 +38,8 @@ pub struct AppSetup {
     pub config: Option<PathBuf>,
     /// Spin variables.
     pub variables: BTreeMap<String, String>,
+    /// Where compiled components are kept over starts; in the state folder when `None`.
+    pub cache: Option<PathBuf>,
     /// Further arguments of `homeostat up`.
     pub arguments: Vec<String>,
 }
@@ -109,6 +111,7 @@ impl AppSetup {
             redis: None,
             config: None,
             variables: BTreeMap::new(),
+            cache: None,
             arguments: Vec::new(),
         })
     }
@@ -167,6 +170,9 @@ impl App {
         };
         let port = free_port().map_err(io("no free port"))?;
         std::fs::create_dir_all(&setup.state_dir).map_err(io("cannot make the state folder"))?;
+        if let Some(cache) = &setup.cache {
+            share(cache, &setup.state_dir.join("cache")).map_err(io("cannot share compiled components"))?;
+        }
         let log = setup.state_dir.join("app.log");
         let out =
             File::options().create(true).append(true).open(&log).map_err(io("cannot open the app's log"))?;
@@ -195,6 +201,11 @@ impl App {
             Some(Err(status)) => Err(AppError::Ended { status, log: self.log_end() }),
             None => Err(AppError::TimedOut { what: "ready", within: READY_WITHIN, log: self.log_end() }),
         }
+    }
+
+    /// Its process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// `http://127.0.0.1:port`.
@@ -304,4 +315,13 @@ async fn is_ready(url: &str, config_version: u64) -> bool {
     let Ok(answer) = http::get(url).await else { return false };
     let version = http::json(&answer)["config_version"].as_u64().unwrap_or(0);
     answer.status() == 200 && version >= config_version
+}
+
+/// Makes `link` lead to the folder, unless something is there already.
+fn share(folder: &Path, link: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    match std::os::unix::fs::symlink(folder, link) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }

@@ -85,6 +85,7 @@ async fn start_app(
     let mut setup = AppSetup::new(&binary, root, folder)
         .map_err(|error| CliError::Usage(format!("{error}, or name the folder with --root")))?;
     setup.redis = Some(redis.url());
+    setup.cache = Some(super::cache_folder().join("components"));
     setup.config = Some(config);
     setup.variables = land.variables();
     let app = App::start(&setup).await;
