@@ -1,9 +1,11 @@
 //! What each path tries.
 
 use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use http_body_util::BodyExt;
 use spin_sdk::http::{self, BoxBody, FullBody, HeaderMap, Request, StatusCode, box_body};
 use spin_sdk::key_value::Store;
@@ -33,8 +35,7 @@ pub(crate) async fn answer(request: Request) -> Answer {
         }
         "count" => text((REQUESTS.fetch_add(1, Ordering::Relaxed) + 1).to_string()),
         "print" => {
-            println!("a line for stdout");
-            eprintln!("a line for stderr");
+            print_lines();
             text("printed".to_owned())
         }
         "request" => text(describe(&request)),
@@ -44,7 +45,9 @@ pub(crate) async fn answer(request: Request) -> Answer {
         "environment" => text(shown(std::env::var(&argument))),
         "kv" => text(key_value(&argument).await),
         "redis" => text(redis(&argument).await),
+        "kept" => text(kept(&argument).await),
         "http" => text(outbound(&argument).await),
+        "impatient" => text(impatient(&argument).await),
         _ => text(path),
     }
 }
@@ -54,6 +57,12 @@ fn text(body: String) -> Answer {
     headers.insert("content-length", body.len().into());
     let body = FullBody::new(body.into());
     (StatusCode::OK, headers, box_body(body))
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the host turns them into log lines")]
+fn print_lines() {
+    println!("a line for stdout");
+    eprintln!("a line for stderr");
 }
 
 fn shown<T: Debug, E: Debug>(result: Result<T, E>) -> String {
@@ -106,6 +115,14 @@ async fn key_value(label: &str) -> String {
     lines.join("\n")
 }
 
+/// A key of the default store, written by anyone.
+async fn kept(key: &str) -> String {
+    match Store::open("default").await {
+        Ok(store) => shown(store.get(key).await),
+        Err(error) => format!("open: error {error:?}"),
+    }
+}
+
 async fn redis(address: &str) -> String {
     let server = match Connection::open(address).await {
         Ok(server) => server,
@@ -150,5 +167,15 @@ async fn outbound(url: &str) -> String {
             format!("{} {}", status.as_u16(), shown(length))
         }
         Err(error) => format!("error {error:?}"),
+    }
+}
+
+/// Gives the target a moment, and drops the request then.
+async fn impatient(url: &str) -> String {
+    const PATIENCE: Duration = Duration::from_millis(200);
+    let answered = pin!(outbound(url));
+    match select(answered, pin!(time::sleep(PATIENCE))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(((), _)) => "gave up".to_owned(),
     }
 }

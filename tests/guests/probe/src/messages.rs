@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use spin_sdk::key_value::Store;
 use spin_sdk::redis::{Connection, RedisParameter};
 use spin_sdk::{redis_subscriber, time, variables};
 
@@ -23,6 +24,11 @@ async fn hear(message: Vec<u8>) -> Result<(), String> {
         // Shows that the instance is fresh: every message is its first.
         "count" => push(list, &nth.to_string()).await,
         "push" => push(list, &message).await,
+        // Shows that both triggers of a component have the same store.
+        "keep" => {
+            keep(words.next().unwrap_or_default()).await?;
+            push(list, "kept").await
+        }
         // Shows that messages are handled one at a time: begin and end are never interleaved.
         "slow" => {
             push(list, "begin").await?;
@@ -39,4 +45,9 @@ async fn push(list: &str, value: &str) -> Result<(), String> {
     let argument = |text: &str| RedisParameter::Binary(text.as_bytes().to_vec());
     let pushed = server.execute("RPUSH", [argument(list), argument(value)]).await;
     pushed.map(|_| ()).map_err(|error| format!("{error:?}"))
+}
+
+async fn keep(key: &str) -> Result<(), String> {
+    let store = Store::open("default").await.map_err(|error| format!("{error:?}"))?;
+    store.set(key, b"1").await.map_err(|error| format!("{error:?}"))
 }

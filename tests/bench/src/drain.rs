@@ -1,0 +1,184 @@
+//! Events per second that one detector works off, in batches, alone: natively and through wasm.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use homeostat_adapter_native::NativeRedis;
+use homeostat_api::intake::submit;
+use homeostat_flow::{Cell, Ended, Limits, Redis, ScriptStore, Shard, Store, drain};
+use homeostat_schema::config::Config;
+use homeostat_sources::normalise::{Admitted, normalise};
+use homeostat_sources::{Delivery, Item, Normalised, Source};
+use homeostat_stages::Detect;
+use homeostat_stages::name::{DETECT, SHARDS_DEFAULT, STAGES, shard_of_service};
+use homeostat_stages::snapshot::Versioned;
+use homeostat_testkit::redis::{Durability, RedisServer};
+use homeostat_testkit::{now_ms, rfc3339_millis};
+use http::HeaderMap;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::app::{self, Bench, Stages};
+use crate::report::{Section, Target, percentile};
+
+/// Events in the inbox, all of one shard; an inbox takes 100,000.
+const EVENTS: usize = 60_000;
+/// Services they are about.
+const SERVICES: usize = 20;
+/// How many the sources make of one body.
+const ITEMS: usize = 1_000;
+/// Fills at once.
+const FILLERS: usize = 8;
+/// How often the counters are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// An inbox that is not empty by then stays so.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+/// Doorbells in the wasm run cost what they cost; what one detector should reach.
+const PER_SECOND_MIN: f64 = 20_000.0;
+
+type NativeStore = ScriptStore<NativeRedis>;
+
+pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
+    let mut section = Section::new("drain");
+    section.circumstance(format!(
+        "{EVENTS} healthy observations of {SERVICES} services in one shard's inbox, batches of {}, one \
+         worker, nothing pinned",
+        Limits::STEPS.batch
+    ));
+    for (durability, name) in [(Durability::Memory, "no persistence"), (Durability::Always, "fsync always")] {
+        let native = natively(durability).await.context("natively")?;
+        section.number(format!("native, {name}"), native, "events/s");
+        let wasm = through_wasm(bench, durability).await.context("through wasm")?;
+        let what = format!("wasm on the embedded host, {name}");
+        section.aimed(what, wasm, "events/s", Target::AtLeast(PER_SECOND_MIN));
+    }
+    Ok(section)
+}
+
+fn config() -> Config {
+    Config::from_toml(&app::config(0), "homeostat.toml").unwrap_or_default()
+}
+
+fn store(redis: &RedisServer) -> Result<NativeStore> {
+    Ok(ScriptStore::new(NativeRedis::new(&redis.url())?, Cell::new(SHARDS_DEFAULT, &STAGES)))
+}
+
+async fn natively(durability: Durability) -> Result<f64> {
+    let redis = RedisServer::start_with(durability)?;
+    fill(&redis, durability).await?;
+    let store = store(&redis)?;
+    let step = Detect::new(Versioned { version: 1, config: config() });
+    let started = Instant::now();
+    let mut done = 0;
+    loop {
+        let drained = drain(&store, &step, &Shard::service(0), &Limits::STEPS).await?;
+        done += drained.inputs;
+        if drained.ended != Ended::Bounded {
+            break;
+        }
+    }
+    ensure!(usize::try_from(done)? == EVENTS, "{done} of {EVENTS} events were worked off");
+    Ok(rate(EVENTS, started.elapsed()))
+}
+
+async fn through_wasm(bench: &Bench, durability: Durability) -> Result<f64> {
+    let redis = RedisServer::start_with(durability)?;
+    fill(&redis, durability).await?;
+    let store = store(&redis)?;
+    // The host's first tick rings; what was worked off before it was ready is not counted.
+    let served = bench.serve(Stages::DetectOnly, &app::config(0), &redis.url(), Default::default()).await?;
+    let first = (committed(&store).await?, Instant::now());
+    store.ring(DETECT, &Shard::service(0)).await?;
+    let mut steps = Vec::new();
+    let mut last = first;
+    while last.0 < EVENTS {
+        ensure!(first.1.elapsed() < DRAIN_MAX, "{} of {EVENTS} events; {}", last.0, served.app.log_end());
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = (committed(&store).await?, Instant::now());
+        if now.0 > last.0 {
+            steps.push(now.1.duration_since(last.1).as_secs_f64() * 1000.0);
+            last = now;
+        }
+    }
+    steps.sort_by(f64::total_cmp);
+    let longest = percentile(&steps, 1.0).unwrap_or_default();
+    eprintln!("      {} events counted; longest pause {longest:.0} ms", EVENTS - first.0);
+    Ok(rate(EVENTS - first.0, last.1.duration_since(first.1)))
+}
+
+async fn committed(store: &NativeStore) -> Result<usize> {
+    let counters = store.counters().await?;
+    Ok(usize::try_from(counters.get("committed:detect").copied().unwrap_or_default())?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+fn rate(events: usize, took: Duration) -> f64 {
+    events as f64 / took.as_secs_f64()
+}
+
+/// Puts the events into the inbox, as the sources and the ingest script make them; Redis waits for
+/// the disk only afterwards.
+async fn fill(redis: &RedisServer, durability: Durability) -> Result<()> {
+    let control = NativeRedis::new(&redis.url())?;
+    let sync = async |when: &str| {
+        let args: [&[u8]; 3] = [b"SET", b"appendfsync", when.as_bytes()];
+        control.command("CONFIG", &args).await
+    };
+    sync("no").await?;
+    let names = names();
+    let mut fillers = JoinSet::new();
+    for filler in 0..FILLERS {
+        let (store, names) = (store(redis)?, names.clone());
+        let bodies = (0..EVENTS / ITEMS).filter(move |body| body % FILLERS == filler);
+        fillers.spawn(async move {
+            for body in bodies {
+                submit(&store, &items(&names, body)?).await?;
+            }
+            anyhow::Ok(())
+        });
+    }
+    for filled in fillers.join_all().await {
+        filled?;
+    }
+    if durability == Durability::Always {
+        sync("always").await?;
+    }
+    Ok(())
+}
+
+/// Names of services in the first shard.
+fn names() -> Vec<String> {
+    let first = Shard::service(0);
+    let all = (0..).map(app::service).filter(|name| shard_of_service(name, SHARDS_DEFAULT) == first);
+    all.take(SERVICES).collect()
+}
+
+/// The events of one body.
+fn items(names: &[String], body: usize) -> Result<Vec<Item>> {
+    let now = now_ms();
+    let one = |at: usize| {
+        json!({
+            "event": "observation",
+            "id": format!("bench-{body}-{at}"),
+            "env": "stage",
+            "service": names.get(at % SERVICES),
+            "timestamp": rfc3339_millis(now),
+            "latency_ms": 40 + at % 5,
+            "error_rate": 0.001,
+            "requests": 500,
+        })
+    };
+    let text = Value::from((0..ITEMS).map(one).collect::<Vec<_>>()).to_string();
+    let delivery = Delivery {
+        source: Source::Generic,
+        admitted: Admitted::Verified,
+        headers: &HeaderMap::new(),
+        body: text.as_bytes(),
+        received_at_ms: now,
+        seed: u128::try_from(body)?.to_le_bytes()[..10].try_into()?,
+    };
+    match normalise(&delivery, &config()) {
+        Normalised::Items(items) => Ok(items),
+        _ => anyhow::bail!("the sources do not take the bench's events"),
+    }
+}

@@ -1,0 +1,6 @@
+//! The suite: see the README of this package.
+
+mod grants;
+mod http;
+mod instances;
+mod messages;
