@@ -7,14 +7,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use homeostat_schema::config::Config;
-use reqwest::header::{ETAG, IF_MATCH};
-use reqwest::{Method, StatusCode};
+use http::header::{ETAG, IF_MATCH};
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Answered, Client, Connection};
 use super::{CliError, output};
 use crate::compose::read_config;
-use difference::{Change, difference};
+pub(super) use difference::{Change, difference};
 
 mod difference;
 
@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   homeostat apply homeostat.toml --dry-run       what would change
   homeostat apply homeostat.toml
-  homeostat apply homeostat.toml --url http://10.0.0.5:3000 --token TOKEN
+  homeostat apply homeostat.toml --url https://homeostat.example --token TOKEN
 
 homeostat.example.toml has every setting, with unit and default.
 
@@ -52,8 +52,13 @@ struct Report {
     version: u64,
     /// Whether this call put it in force.
     applied: bool,
+    /// Whether webhooks read it already.
+    published: bool,
     changes: Vec<Change>,
 }
+
+const UNPUBLISHED: &str = "the copy that webhooks read could not be written: once the key-value store answers, \
+                           `homeostat tick --internal-token TOKEN` writes it";
 
 /// Checks, shows, applies.
 ///
@@ -68,12 +73,15 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     if !arguments.json {
         show(&changes, version, arguments.dry_run);
     }
-    let version = if applied { put(&client, &wanted, version).await? } else { version };
+    let (version, published) = if applied { put(&client, &wanted, version).await? } else { (version, true) };
     if arguments.json {
-        return output::json(&Report { version, applied, changes });
+        return output::json(&Report { version, applied, published, changes });
     }
     if applied {
         output::line(&format!("in force as version {version}"));
+    }
+    if !published {
+        output::line(UNPUBLISHED);
     }
     Ok(())
 }
@@ -105,13 +113,14 @@ fn show(changes: &[Change], version: u64, dry_run: bool) {
     }
 }
 
-async fn put(client: &Client, wanted: &Config, version: u64) -> Result<u64, CliError> {
+async fn put(client: &Client, wanted: &Config, version: u64) -> Result<(u64, bool), CliError> {
     #[derive(Deserialize)]
     struct Applied {
         version: u64,
+        published: bool,
     }
     let request = client.request(Method::PUT, "/api/v1/config").header(IF_MATCH, format!("\"{version}\""));
-    let answer = client.send(request.json(wanted)).await?;
+    let answer = client.send_json(request, wanted).await?;
     if answer.status == StatusCode::PRECONDITION_FAILED {
         return Err(CliError::Failure(anyhow::anyhow!(
             "somebody else changed the configuration meanwhile, and nothing was applied ({}); run this again to see \
@@ -122,5 +131,6 @@ async fn put(client: &Client, wanted: &Config, version: u64) -> Result<u64, CliE
     if !answer.status.is_success() {
         return Err(client.refusal(&answer).into());
     }
-    Ok(answer.json::<Applied>()?.version)
+    let applied: Applied = answer.json()?;
+    Ok((applied.version, applied.published))
 }

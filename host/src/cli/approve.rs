@@ -4,7 +4,7 @@
 //! Invariant: a word names who said it and why; both are in the timeline for ever.
 
 use clap::Args;
-use reqwest::{Method, StatusCode};
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{ClientError, Connection};
@@ -86,9 +86,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let id = &arguments.id;
     let request = client
         .request(Method::POST, &format!("/api/v1/incidents/{id}/{verb}"))
-        .header("idempotency-key", output::random_id()?)
-        .json(&Said { who: &arguments.who, why: &arguments.why });
-    let answer = client.send(request).await?;
+        .header("idempotency-key", output::random_id()?);
+    let said = Said { who: &arguments.who, why: &arguments.why };
+    let answer = client.send_json(request, &said).await?;
     if !answer.status.is_success() {
         return Err(refused(client.refusal(&answer), answer.status, id));
     }

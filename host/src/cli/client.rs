@@ -11,23 +11,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
-use serde::Deserialize;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use http::request::Builder;
+use http::{Method, Request, StatusCode};
+use reqwest::Url;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::call::{CallError, Limits, call};
 use super::{CliError, output};
 use crate::app::STATE_DIR_DEFAULT;
 use crate::state_dir::ApiToken;
 
-/// How long an answer may take: the app gives up on its own components after half a minute.
-const TIMEOUT: Duration = Duration::from_secs(35);
-
-/// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest answer read, bytes: a page of 200 incidents has well under a megabyte.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The app gives up on its own components after half a minute, and a page of 200 incidents has well
+/// under a megabyte.
+const LIMITS: Limits = Limits { timeout: Duration::from_secs(35), body_bytes_max: 16 * 1024 * 1024 };
 
 /// Where the app is.
 #[derive(Args)]
@@ -97,7 +95,6 @@ enum TokenFrom {
 
 /// Asks the app. No `Debug`: it holds the token.
 pub(super) struct Client {
-    http: reqwest::Client,
     base: Url,
     token: Option<ApiToken>,
     token_from: TokenFrom,
@@ -116,13 +113,8 @@ impl Address {
     pub(super) fn parse(&self) -> Result<Url, ClientError> {
         let wrong = |why: &str| ClientError::Address { url: output::plain(&self.url), why: why.to_owned() };
         let url = Url::parse(&self.url).map_err(|error| wrong(&error.to_string()))?;
-        if url.scheme() == "https" {
-            let why = "this build's command line speaks plain http; reach an app elsewhere through a tunnel, as in \
-                       `ssh -L 3000:127.0.0.1:3000 HOST`, or run the command there";
-            return Err(wrong(why));
-        }
-        if url.scheme() != "http" {
-            return Err(wrong("not http"));
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(wrong("neither http nor https"));
         }
         if !url.username().is_empty() || url.password().is_some() {
             let why = "an address holds no name and password; give the token with --token";
@@ -137,12 +129,7 @@ impl Address {
     /// A client that shows no token.
     pub(super) fn open(&self) -> Result<Client, ClientError> {
         let base = self.parse()?;
-        Ok(Client {
-            http: http(is_local(&base), TIMEOUT)?,
-            base,
-            token: None,
-            token_from: TokenFrom::Nowhere,
-        })
+        Ok(Client { base, token: None, token_from: TokenFrom::Nowhere })
     }
 }
 
@@ -175,17 +162,6 @@ impl Connection {
     }
 }
 
-/// An HTTP client of our own habits: no redirects, and no proxy before this machine.
-pub(super) fn http(local: bool, timeout: Duration) -> Result<reqwest::Client, ClientError> {
-    let builder = reqwest::Client::builder()
-        .timeout(timeout)
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("homeostat/", env!("CARGO_PKG_VERSION")));
-    let builder = if local { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| ClientError::Token(format!("no HTTP client: {}", chain(&error))))
-}
-
 /// Whether the address is this machine's loopback.
 pub(super) fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
@@ -200,10 +176,10 @@ impl Client {
     }
 
     /// A request with the token, for [`Client::send`]. The path begins with a slash.
-    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.base()));
+    pub(super) fn request(&self, method: Method, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base()));
         match &self.token {
-            Some(token) => request.bearer_auth(token.expose()),
+            Some(token) => bearer(request, token.expose()),
             None => request,
         }
     }
@@ -212,30 +188,33 @@ impl Client {
     ///
     /// # Errors
     /// When there is none.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answered, ClientError> {
+    pub(super) async fn send(&self, request: Builder, body: Vec<u8>) -> Result<Answered, ClientError> {
+        let request = request.body(body).map_err(|_| {
+            ClientError::Token("the token or a header holds characters that cannot be sent".to_owned())
+        })?;
         let url = self.base().to_owned();
-        let answer = request.send().await.map_err(|error| failure(&url, &error))?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = read(answer, &url).await?;
-        Ok(Answered { url, status, headers, body })
+        let answer = call(request, LIMITS).await.map_err(|error| failure(&url, &error))?;
+        let (parts, body) = answer.into_parts();
+        Ok(Answered { url, status: parts.status, headers: parts.headers, body })
     }
 
-    /// Sends, and gives an answer that is a success.
+    /// Sends JSON.
     ///
     /// # Errors
-    /// When there is none, or it is a refusal.
-    pub(super) async fn ask(&self, request: RequestBuilder) -> Result<Answered, ClientError> {
-        let answer = self.send(request).await?;
-        if answer.status.is_success() {
-            return Ok(answer);
-        }
-        Err(self.refusal(&answer))
+    /// As of [`Client::send`].
+    pub(super) async fn send_json(
+        &self,
+        request: Builder,
+        body: &impl Serialize,
+    ) -> Result<Answered, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Token(error.to_string()))?;
+        self.send(request.header(CONTENT_TYPE, "application/json"), body).await
     }
 
     /// `GET`s a path with a query.
     ///
     /// # Errors
-    /// As of [`Client::ask`].
+    /// When there is no answer, or it is a refusal.
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answered, ClientError> {
         let mut path = path.to_owned();
         if !query.is_empty() {
@@ -246,7 +225,14 @@ impl Client {
                 text.ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default()
             );
         }
-        self.ask(self.request(Method::GET, &path)).await
+        let answer = self.send(self.request(Method::GET, &path), Vec::new()).await?;
+        if answer.status.is_success() { Ok(answer) } else { Err(self.refusal(&answer)) }
+    }
+
+    /// What a path says as JSON, whatever its status; `None` when it says something else.
+    pub(super) async fn look_at<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let answer = self.send(self.request(Method::GET, path), Vec::new()).await.ok()?;
+        answer.json().ok()
     }
 
     /// What a refusal means and what to do about it.
@@ -306,33 +292,20 @@ impl Answered {
     }
 }
 
-async fn read(mut answer: reqwest::Response, url: &str) -> Result<Vec<u8>, ClientError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| failure(url, &error))? {
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            let why = format!("longer than {BODY_BYTES_MAX} bytes");
-            return Err(ClientError::Foreign { url: url.to_owned(), why });
+/// The same request with a token.
+pub(super) fn bearer(request: Builder, token: &str) -> Builder {
+    request.header(AUTHORIZATION, format!("Bearer {token}"))
+}
+
+fn failure(url: &str, error: &CallError) -> ClientError {
+    let (url, why) = (url.to_owned(), error.to_string());
+    match error {
+        CallError::NotReached(_) => ClientError::NotRunning { url, why },
+        CallError::TooLong(_) => ClientError::Foreign { url, why },
+        CallError::Tls(_) | CallError::TimedOut(_) | CallError::Broken(_) => {
+            ClientError::NoAnswer { url, why }
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(body)
-}
-
-fn failure(url: &str, error: &reqwest::Error) -> ClientError {
-    let (url, why) = (url.to_owned(), chain(error));
-    if error.is_builder() {
-        ClientError::Token("the token or a header holds characters that cannot be sent".to_owned())
-    } else if error.is_connect() {
-        ClientError::NotRunning { url, why }
-    } else {
-        ClientError::NoAnswer { url, why }
-    }
-}
-
-/// The innermost cause, which says most; reqwest's own words repeat the address.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -355,8 +328,7 @@ mod tests {
     fn an_address_is_checked_before_anything_is_sent() {
         let check = |url: &str, expected: bool| assert_eq!(address(url).parse().is_ok(), expected, "{url}");
         check("http://127.0.0.1:3000", true);
-        check("http://homeostat.example/ops/", true);
-        check("https://homeostat.example", false);
+        check("https://homeostat.example/ops/", true);
         check("ftp://host", false);
         check("127.0.0.1:3000", false);
         check("http://ann:token@host", false);

@@ -93,7 +93,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
 
 async fn show(client: &Client, id: &str, arguments: &Arguments) -> Result<(), CliError> {
     let answer = match client.get(&format!("/api/v1/incidents/{id}"), &[]).await {
-        Err(ClientError::Refused { status, why, .. }) if status == reqwest::StatusCode::NOT_FOUND => {
+        Err(ClientError::Refused { status, why, .. }) if status == http::StatusCode::NOT_FOUND => {
             return Err(CliError::Failure(anyhow::anyhow!(
                 "{id}: {why}; `homeostat incidents` lists those there are"
             )));

@@ -7,8 +7,10 @@
 
 pub mod apply;
 pub mod approve;
+mod call;
 mod client;
 pub mod demo;
+pub mod doctor;
 pub mod incidents;
 mod log;
 mod output;
@@ -83,6 +85,8 @@ enum Command {
     Approve(approve::Arguments),
     /// Ring what has work and no worker
     Tick(tick::Arguments),
+    /// Look at everything that must fit, and say how to mend what does not
+    Doctor(doctor::Arguments),
 }
 
 /// How a subcommand fails.
@@ -133,6 +137,7 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
         Command::Incidents(arguments) => incidents::run(arguments).await,
         Command::Approve(arguments) => approve::run(arguments).await,
         Command::Tick(arguments) => tick::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
     }
 }
 

@@ -14,7 +14,7 @@ use homeostat_schema::secret::{Secret, SecretList};
 use homeostat_sources::Source;
 use homeostat_sources::authenticate::{GENERIC_SIGNATURE, GITHUB_SIGNATURE, sign};
 use homeostat_sources::generic::IDEMPOTENCY_KEY;
-use reqwest::{Method, StatusCode};
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Address, Answered, Client};
@@ -109,7 +109,7 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     for (name, value) in &delivery.headers {
         request = request.header(*name, value);
     }
-    let answer = client.send(request.body(delivery.body)).await?;
+    let answer = client.send(request, delivery.body).await?;
     if !answer.status.is_success() {
         return Err(refused(&client, source, secret.is_some(), &answer));
     }

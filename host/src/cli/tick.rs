@@ -7,10 +7,10 @@
 use clap::Args;
 use homeostat_adapter_native::tick_once;
 use homeostat_flow::{Lag, TickReport};
-use reqwest::{Method, StatusCode};
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::client::Connection;
+use super::client::{Connection, bearer};
 use super::{CliError, output};
 use crate::compose::cell;
 
@@ -81,7 +81,8 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
 
 async fn over_http(connection: &Connection, token: &str) -> Result<Ticked, CliError> {
     let client = connection.address.open()?;
-    let answer = client.send(client.request(Method::POST, "/internal/tick").bearer_auth(token)).await?;
+    let answer =
+        client.send(bearer(client.request(Method::POST, "/internal/tick"), token), Vec::new()).await?;
     let why = match answer.status {
         status if status.is_success() => return Ok(answer.json()?),
         StatusCode::NOT_FOUND => "the app has no internal_token, so /internal/tick is off",

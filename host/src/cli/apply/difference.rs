@@ -14,13 +14,13 @@ use crate::cli::output;
 
 /// One setting that differs. Absent is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Change {
+pub(in crate::cli) struct Change {
     /// Such as `environments.stage.mode`; a service is named by its name.
-    pub(super) setting: String,
+    pub(in crate::cli) setting: String,
     /// JSON.
-    pub(super) from: Option<String>,
+    pub(in crate::cli) from: Option<String>,
     /// JSON.
-    pub(super) to: Option<String>,
+    pub(in crate::cli) to: Option<String>,
 }
 
 impl fmt::Display for Change {
@@ -36,7 +36,7 @@ impl fmt::Display for Change {
 }
 
 /// The settings that differ, in order of their names.
-pub(super) fn difference(from: &Config, to: &Config) -> Vec<Change> {
+pub(in crate::cli) fn difference(from: &Config, to: &Config) -> Vec<Change> {
     let (from, to) = (settings(from), settings(to));
     let names: std::collections::BTreeSet<&String> = from.keys().chain(to.keys()).collect();
     let change = |name: &&String| Change {

@@ -74,8 +74,8 @@ fn details(fact: &TimelineFact) -> Vec<String> {
         TimelineFact::Outcome(outcome) => {
             vec![format!("{}, reward {}", outcome.kind, outcome.reward)]
         }
-        TimelineFact::Operator(word) => vec![format!("{} by {}: {}", word.verb, word.who, word.why)],
-        TimelineFact::Note => Vec::new(),
+        // The item's own text has it all.
+        TimelineFact::Operator(_) | TimelineFact::Note => Vec::new(),
     }
 }
 
@@ -154,7 +154,6 @@ mod tests {
                 "",
                 "   -0.2s  note      seen",
                 "  +61.2s  operator  ann resolved it",
-                "                    resolve by ann: mended",
             ]
         );
     }
