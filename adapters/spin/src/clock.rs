@@ -1,7 +1,9 @@
 //! The host's clocks.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::pin::pin;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use futures::future::{Either, select};
 use homeostat_flow::Clock;
 
 /// Milliseconds since it was made; only goes forward.
@@ -33,4 +35,14 @@ pub fn wall_clock_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What the work gives, or `None` when it takes longer than `timeout_ms`; it is dropped then.
+pub async fn within<T>(timeout_ms: u64, work: impl Future<Output = T>) -> Option<T> {
+    let work = pin!(work);
+    let timeout = pin!(spin_sdk::time::sleep(Duration::from_millis(timeout_ms)));
+    match select(work, timeout).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(((), _)) => None,
+    }
 }

@@ -8,7 +8,7 @@ mod outbound;
 mod redis;
 mod snapshots;
 
-pub use clock::{SteadyClock, wall_clock_ms};
+pub use clock::{SteadyClock, wall_clock_ms, within};
 pub use outbound::{SendError, send};
 pub use redis::SpinRedis;
 pub use snapshots::{SnapshotError, Snapshots};

@@ -1,11 +1,9 @@
 //! Outbound HTTP: a whole request out, a whole response back, within a time and a size.
 
-use std::pin::pin;
-use std::time::Duration;
-
 use bytes::Bytes;
-use futures::future::{Either, select};
 use http_body_util::{BodyExt, Full};
+
+use crate::clock::within;
 
 /// Why there is no whole response.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +41,8 @@ pub async fn send(
     timeout_ms: u64,
     body_bytes_max: usize,
 ) -> Result<http::Response<Vec<u8>>, SendError> {
-    let exchange = pin!(exchange(request, body_bytes_max));
-    let timeout = pin!(spin_sdk::time::sleep(Duration::from_millis(timeout_ms)));
-    match select(exchange, timeout).await {
-        Either::Left((response, _)) => response,
-        Either::Right(((), _)) => Err(SendError::TimedOut(timeout_ms)),
-    }
+    let response = within(timeout_ms, exchange(request, body_bytes_max)).await;
+    response.unwrap_or(Err(SendError::TimedOut(timeout_ms)))
 }
 
 async fn exchange(

@@ -6,9 +6,9 @@
 //! the cap.
 
 use bytes::Bytes;
-use homeostat_api::body::{self, ReadError};
+use homeostat_api::body::ReadError;
 use homeostat_api::{Access, Answer, BODY_MAX, Problem, World, admit, serve};
-use homeostat_front::{FrontError, Shelf};
+use homeostat_front::{Announced, FrontError, Shelf};
 use spin_sdk::http::{FullBody, Request, Response, StatusCode};
 use spin_sdk::http_service;
 
@@ -37,6 +37,7 @@ impl From<ReadError> for Refusal {
         Self(match error {
             ReadError::TooLong => serve::too_long(),
             ReadError::Broken => Problem::new(StatusCode::BAD_REQUEST).saying(error.to_string()),
+            ReadError::Slow => Problem::new(StatusCode::REQUEST_TIMEOUT).saying(error.to_string()),
         })
     }
 }
@@ -50,7 +51,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
         dev_mode,
     };
     let admission = admit(&parts, &access)?;
-    let body = body::read(incoming, BODY_MAX).await?;
+    let body = homeostat_front::receive(incoming, Announced::Allowed, BODY_MAX).await?;
     let world = World {
         store: homeostat_front::store().await?,
         snapshots: &Shelf,

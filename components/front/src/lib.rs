@@ -8,7 +8,8 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use homeostat_adapter_spin::{SpinRedis, wall_clock_ms};
+use homeostat_adapter_spin::{SpinRedis, wall_clock_ms, within};
+use homeostat_api::body::{self, ReadError};
 use homeostat_api::{Answer, Snapshots, SnapshotsDown};
 use homeostat_flow::{Cell, ScriptStore};
 use homeostat_schema::secret::SecretList;
@@ -84,6 +85,44 @@ pub fn seed() -> Result<[u8; 10], FrontError> {
     let mut seed = [0; 10];
     getrandom::fill(&mut seed).map_err(|_| FrontError::Random)?;
     Ok(seed)
+}
+
+/// How long a sender may take to send a body, milliseconds: 25 MB at 10 Mbit/s, and under the
+/// host's time for a request.
+const BODY_MS_MAX: u64 = 20_000;
+
+/// How long a body that is too long is taken off the wire, milliseconds: a sender that is cut off
+/// in mid-write does not read why, and one that sends nothing is not waited for.
+const DISCARD_MS_MAX: u64 = 2_000;
+
+/// Whether a body's announced length is within its cap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announced {
+    /// As far as is known.
+    Allowed,
+    /// It need not be read.
+    TooLong,
+}
+
+/// Reads a body of at most `max` bytes, in a bounded time.
+///
+/// # Errors
+/// [`ReadError`].
+pub async fn receive<B>(mut incoming: B, announced: Announced, max: usize) -> Result<Vec<u8>, ReadError>
+where
+    B: http_body::Body + Unpin,
+{
+    let read = match announced {
+        Announced::TooLong => Err(ReadError::TooLong),
+        Announced::Allowed => {
+            within(BODY_MS_MAX, body::read(&mut incoming, max)).await.unwrap_or(Err(ReadError::Slow))
+        }
+    };
+    if read == Err(ReadError::TooLong) {
+        // Whether it all came off the wire or time ran out makes no difference to the answer.
+        let _all_or_late = within(DISCARD_MS_MAX, body::discard(&mut incoming)).await;
+    }
+    read
 }
 
 /// An answer as the SDK sends it.

@@ -7,9 +7,9 @@
 //! requests beside it.
 
 use bytes::Bytes;
-use homeostat_api::body::{self, ReadError};
+use homeostat_api::body::ReadError;
 use homeostat_api::{Problem, webhook};
-use homeostat_front::{FrontError, Shelf};
+use homeostat_front::{Announced, FrontError, Shelf};
 use homeostat_sources::Delivery;
 use homeostat_sources::ingest::{self, Answer};
 use spin_sdk::http::{FullBody, Request, Response};
@@ -58,16 +58,16 @@ async fn take(request: Request) -> Result<Answer, Refusal> {
     let received_at_ms = homeostat_front::now_ms();
     let (parts, incoming) = request.into_parts();
     let source = ingest::route(&parts.method, parts.uri.path())?;
-    if !ingest::length_allowed(&parts.headers, source.body_max()) {
-        body::discard(incoming).await;
-        return Ok(ingest::too_long());
-    }
+    let announced = match ingest::length_allowed(&parts.headers, source.body_max()) {
+        true => Announced::Allowed,
+        false => Announced::TooLong,
+    };
     let secrets = homeostat_front::secrets(source.secret_variable()).await?;
     let dev_mode = homeostat_front::dev_mode().await?;
-    let body = match body::read(incoming, source.body_max()).await {
+    let body = match homeostat_front::receive(incoming, announced, source.body_max()).await {
         Ok(body) => body,
         Err(ReadError::TooLong) => return Ok(ingest::too_long()),
-        Err(error @ ReadError::Broken) => return Err(Refusal::Failed(error.to_string())),
+        Err(error) => return Err(Refusal::Failed(error.to_string())),
     };
     let admitted = ingest::admit(source, &parts.headers, &body, &secrets, dev_mode)?;
     let seed = homeostat_front::seed()?;

@@ -13,25 +13,26 @@ pub enum ReadError {
     /// The connection broke.
     #[error("the body was cut off")]
     Broken,
+    /// The sender took too long.
+    #[error("the body did not arrive in time")]
+    Slow,
 }
 
 /// Bytes of a body that is too long that are still taken off the wire, and dropped: a sender that
 /// is cut off in mid-write does not read why. As much as the largest cap, and some.
 pub const DISCARD_MAX: usize = 32 * 1024 * 1024;
 
-/// Reads a whole body of at most `max` bytes. What is longer is taken off the wire up to
-/// [`DISCARD_MAX`] and dropped.
+/// Reads a whole body of at most `max` bytes. The rest of what is longer stays on the wire, for
+/// [`discard`].
 ///
 /// # Errors
-/// [`ReadError`].
+/// [`ReadError::TooLong`], [`ReadError::Broken`]; the caller, who has the clock, bounds the time.
 pub async fn read<B: Body + Unpin>(mut body: B, max: usize) -> Result<Vec<u8>, ReadError> {
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| ReadError::Broken)?;
         let Ok(mut data) = frame.into_data() else { continue };
         if data.remaining() > max - whole.len() {
-            drop((whole, data));
-            discard(body).await;
             return Err(ReadError::TooLong);
         }
         while data.has_remaining() {
@@ -88,7 +89,10 @@ mod tests {
             taken.set(taken.get() + CHUNK);
             Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(vec![0; CHUNK])))
         }));
-        assert_eq!(block_on(read(StreamBody::new(endless), 4)), Err(ReadError::TooLong));
+        let mut body = StreamBody::new(endless);
+        assert_eq!(block_on(read(&mut body, 4)), Err(ReadError::TooLong));
+        assert_eq!(taken.get(), CHUNK, "not a byte further");
+        block_on(discard(&mut body));
         assert_eq!(taken.get(), DISCARD_MAX + CHUNK);
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CliError, Composition};
-use crate::app::{App, Options, Running};
+use crate::app::{App, AppError, Options, Running};
 use crate::template::is_variable_name;
 
 const EXAMPLES: &str = "\
@@ -111,11 +112,25 @@ fn say(line: &str) {
 pub async fn run(arguments: Arguments, composition: Composition) -> Result<(), CliError> {
     let mut signals = Signals::new()?;
     let options = arguments.options(composition)?;
+    let mut starting = pin!(App::start(options));
     let running = tokio::select! {
-        running = App::start(options) => running?,
-        () = signals.next() => return Ok(()),
+        running = &mut starting => running?,
+        () = signals.next() => return stop_once_started(starting, signals).await,
     };
     serve(running, signals).await
+}
+
+/// A signal that comes while everything starts: it may answer requests already, and those finish.
+async fn stop_once_started(
+    starting: Pin<&mut impl Future<Output = Result<Running, AppError>>>,
+    mut signals: Signals,
+) -> Result<(), CliError> {
+    say("Stopping once the start has come to its end; again to stop at once");
+    tokio::select! {
+        running = starting => running?.shutdown().await,
+        () = signals.next() => {}
+    }
+    Ok(())
 }
 
 async fn serve(mut running: Running, mut signals: Signals) -> Result<(), CliError> {

@@ -6,6 +6,8 @@ use homeostat_e2e::{Response, STEP_WITHIN, Stage, json, text};
 use homeostat_testkit::github::sign;
 use homeostat_testkit::{now_ms, rfc3339};
 use serde_json::{Value, json as value};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// What GitHub may send at most, and what everyone else may; bytes.
 const GITHUB_BYTES_MAX: usize = 25 * 1024 * 1024;
@@ -18,6 +20,7 @@ async fn bad_input_gets_the_documented_answer_and_breaks_nothing() -> Result<()>
     what_is_not_of_interest_is_taken_and_dropped(&stage).await?;
     what_is_not_proven_is_refused_without_a_word(&stage).await?;
     what_is_too_long_is_refused(&stage).await?;
+    a_length_that_is_too_long_is_refused_without_its_body(&stage).await?;
     unknown_paths_and_methods_are_named(&stage).await?;
     the_api_names_what_is_wrong(&stage).await?;
     a_replay_under_a_new_id_is_a_duplicate(&stage).await?;
@@ -136,6 +139,21 @@ async fn what_is_too_long_is_refused(stage: &Stage) -> Result<()> {
     }
     let fits = vec![b' '; BYTES_MAX];
     answered(stage, "exactly the cap", &stage.submit(&fits).await?, 400)
+}
+
+async fn a_length_that_is_too_long_is_refused_without_its_body(stage: &Stage) -> Result<()> {
+    let address = stage.app.url().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(&address).await?;
+    let head = format!(
+        "POST /webhooks/generic HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        BYTES_MAX + 1
+    );
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = String::new();
+    let read = tokio::time::timeout(STEP_WITHIN, stream.read_to_string(&mut answer)).await;
+    read.context("the sender was left waiting")??;
+    ensure!(answer.starts_with("HTTP/1.1 413"), "answered with: {answer}");
+    Ok(())
 }
 
 async fn unknown_paths_and_methods_are_named(stage: &Stage) -> Result<()> {
