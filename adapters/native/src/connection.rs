@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use homeostat_flow::{Redis, RedisError, Reply};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, ServerErrorKind, Value};
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, ServerErrorKind, Value};
 use tokio::sync::Mutex;
 
 /// How long a connection may take to come up: a primary on the same network answers in milliseconds.
@@ -31,7 +32,11 @@ impl NativeRedis {
     /// [`RedisError::Refused`] when the URL is none of Redis.
     pub fn new(url: &str) -> Result<Self, RedisError> {
         // The library's text does not repeat the URL, which may hold a password.
-        let client = Client::open(url).map_err(|error| RedisError::Refused(error.to_string()))?;
+        let refused = |error: redis::RedisError| RedisError::Refused(error.to_string());
+        let info = url.into_connection_info().map_err(refused)?;
+        // Else the end of a long command waits for the server to acknowledge its beginning.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let client = Client::open(info.set_tcp_settings(tcp)).map_err(refused)?;
         Ok(Self { client, connection: Mutex::new(None) })
     }
 

@@ -10,7 +10,7 @@ use crate::desk::{Desk, WorkerError};
 /// it are copied after their next change.
 const COPIES_MAX: u32 = 16;
 
-/// Copies the health of the services that changed last.
+/// Copies the health of the services that changed last, as far as it is worth a write.
 ///
 /// # Errors
 /// [`WorkerError`] when Redis or the key-value store does not answer; the truth is in Redis.
@@ -22,8 +22,10 @@ pub async fn publish_health(desk: &Desk) -> Result<(), WorkerError> {
     let values = views::values(redis, &keys).await?;
     let snapshots = Snapshots::open().await?;
     for ((env, service), value) in names.into_iter().zip(values) {
-        if let Some(value) = value {
-            snapshots.put_bytes(&snapshot::health_snapshot(env, service), &value).await?;
+        let Some(value) = value else { continue };
+        let name = snapshot::health_snapshot(env, service);
+        if snapshot::is_worth_copying(snapshots.bytes(&name).await?.as_deref(), &value) {
+            snapshots.put_bytes(&name, &value).await?;
         }
     }
     Ok(())

@@ -4,7 +4,10 @@
 
 use homeostat_policy::Policy;
 use homeostat_schema::config::Config;
+use homeostat_schema::time;
 use serde::{Deserialize, Serialize};
+
+use crate::view::ServiceView;
 
 /// The hash that holds the configuration: fields `version` and `json`.
 pub const CONFIG_KEY: &str = "hs:config";
@@ -16,6 +19,26 @@ pub const POLICY_SNAPSHOT: &str = "policy";
 /// The key-value snapshot of one service's health.
 pub fn health_snapshot(env: &str, service: &str) -> String {
     format!("health/{env}/{service}")
+}
+
+/// How old the copy of a service's health may get while only its times and figures change,
+/// milliseconds. A copy is written to disk before the next message is taken, so that copying every
+/// event of a busy service would hold up the detector.
+const HEALTH_COPY_AGE_MS_MAX: u64 = 5_000;
+
+/// Whether a service's health is to be copied over the copy there is: at once when verdict or
+/// release changed or the copy cannot be read, else when the copy is old enough.
+pub fn is_worth_copying(copy: Option<&[u8]>, health: &[u8]) -> bool {
+    let read = |bytes| serde_json::from_slice::<ServiceView>(bytes).ok();
+    let (Some(old), Some(new)) = (copy.and_then(read), read(health)) else { return true };
+    let told = |view: &ServiceView| (view.health.verdict.clone(), view.version.clone(), view.commit.clone());
+    if told(&old) != told(&new) {
+        return true;
+    }
+    match (time::parse(&old.updated_at), time::parse(&new.updated_at)) {
+        (Ok(old), Ok(new)) => new.saturating_sub(old) >= HEALTH_COPY_AGE_MS_MAX,
+        _ => true,
+    }
 }
 
 /// A configuration and the version it was applied as; 0 is the built-in one.
@@ -66,4 +89,29 @@ pub fn read_config(version: Option<&[u8]>, json: Option<&[u8]>) -> Result<Versio
 /// [`SnapshotError::Policy`] when what is stored cannot be read.
 pub fn read_policy(bytes: Option<&[u8]>) -> Result<Policy, SnapshotError> {
     Policy::decode(bytes).map_err(|error| SnapshotError::Policy(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_worth_copying;
+
+    fn view(verdict: &str, commit: &str, at: &str) -> Vec<u8> {
+        format!(
+            r#"{{"env":"stage","service":"shop","health":{{"verdict":"{verdict}","score":90.0,"because":[]}},"commit":"{commit}","updated_at":"2026-01-10T12:00:{at}Z"}}"#
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn health_is_copied_when_it_changed_or_the_copy_is_old() {
+        let copy = view("healthy", "abc", "00");
+        let check = |new: &[u8], expected| assert_eq!(is_worth_copying(Some(&copy), new), expected);
+        check(&view("healthy", "abc", "04.999"), false);
+        check(&view("healthy", "abc", "05"), true);
+        check(&view("bad", "abc", "01"), true);
+        check(&view("healthy", "def", "01"), true);
+        check(b"not a view", true);
+        assert!(is_worth_copying(None, &copy));
+        assert!(is_worth_copying(Some(b"not a view"), &copy));
+    }
 }
