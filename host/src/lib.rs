@@ -21,6 +21,7 @@ pub mod routes;
 pub mod runtime_config;
 pub mod state_dir;
 pub mod stop;
+mod telemetry;
 pub mod template;
 pub mod ticker;
 pub mod trigger_http;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::factors::redis::{RedisTimeouts, client, connect};
 use crate::stop::{Stop, Stopper, channel};
+use crate::telemetry::{RedisServerBack, RedisServerDied, RedisServerStuck, emit};
 
 /// How long a new server may take to answer; loading a large append-only file takes its time.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -262,7 +263,7 @@ async fn keep(mut child: Child, folder: PathBuf, port: u16, mut stop: Stop) {
             () = stop.wait() => return end(&mut child, port).await,
             status = child.wait() => {
                 let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                tracing::error!(%status, "redis-server died; starting it again on port {port}");
+                emit(RedisServerDied { status, port });
             }
         }
         if started.elapsed() > RESTART_CALM {
@@ -280,9 +281,9 @@ async fn keep(mut child: Child, folder: PathBuf, port: u16, mut stop: Stop) {
             };
             match started {
                 Ok(child) => break child,
-                Err(error) => tracing::error!(%error, "redis-server does not start; trying again"),
+                Err(error) => emit(RedisServerStuck { error }),
             }
         };
-        tracing::info!("redis-server is back on port {port}");
+        emit(RedisServerBack { port });
     }
 }

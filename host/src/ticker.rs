@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tokio::time::MissedTickBehavior;
 
 use crate::stop::Stop;
+use crate::telemetry::{TickFailed, TickTimedOut, emit};
 
 /// The time between ticks.
 pub const TICK_PERIOD: Duration = Duration::from_secs(2);
@@ -33,8 +34,8 @@ pub async fn run(ticker: Ticker, redis_url: String, mut stop: Stop) {
         }
         match tokio::time::timeout(TICK_TIMEOUT, ticker(redis_url.clone())).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(error = format!("{error:#}"), "tick failed"),
-            Err(_) => tracing::warn!("tick took longer than {TICK_TIMEOUT:?} and was given up"),
+            Ok(Err(error)) => emit(TickFailed { error: &error }),
+            Err(_) => emit(TickTimedOut { after: TICK_TIMEOUT }),
         }
     }
 }

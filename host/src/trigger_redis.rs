@@ -22,6 +22,7 @@ use crate::bindings::inbound_redis::GuestIndices;
 use crate::engine::{ComponentState, Host, InstanceState, LoadError};
 use crate::factors::redis::client;
 use crate::stop::Stop;
+use crate::telemetry::{HandlerFailed, HandlerTimedOut, RedisLost, RedisUnheard, emit};
 
 /// How long a handler may take: four times the longest drain, so that only one that hangs meets it.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -75,10 +76,8 @@ impl Subscriber {
         let component = self.component.id.as_ref();
         match tokio::time::timeout(HANDLER_TIMEOUT, self.call(payload)).await {
             Ok(Ok(())) => tracing::debug!(component, "message handled"),
-            Ok(Err(error)) => {
-                tracing::error!(component, error = format!("{error:#}"), "message handler failed")
-            }
-            Err(_) => tracing::error!(component, "message handler gave no answer in {HANDLER_TIMEOUT:?}"),
+            Ok(Err(error)) => emit(HandlerFailed { component, error: &error }),
+            Err(_) => emit(HandlerTimedOut { component, after: HANDLER_TIMEOUT }),
         }
     }
 
@@ -140,11 +139,11 @@ impl AddressTrigger {
                     self.handle_all(server, messages, &mut stop).await;
                     hearing.send_replace(Hearing::No);
                     if !stop.is_stopped() {
-                        tracing::warn!(server = %shown(&self.address), "lost the Redis server; reconnecting");
+                        emit(RedisLost { server: shown(&self.address) });
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(server = %shown(&self.address), %error, "cannot hear the Redis server; trying again in {pause:?}");
+                    emit(RedisUnheard { server: shown(&self.address), error, pause });
                 }
             }
             tokio::select! {

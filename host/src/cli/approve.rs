@@ -12,7 +12,7 @@ use super::{CliError, output};
 
 const EXAMPLES: &str = "\
 Examples:
-  homeostat approve 0197f5a0-7c1e-7c33-8a5b-3d2f1e0c9b8a --who ann --why 'checked the diff'
+  homeostat approve inc-80e8061d-2be9-8f20-b261-a40b69a5d13e --who ann --why 'checked the diff'
   homeostat approve ID --reject --who ann --why 'the database is being moved'
   homeostat approve ID --resolve --who ann --why 'mended by hand'
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn only_ids_become_part_of_a_path() {
         for (text, expected) in [
-            ("0197f5a0-7c1e-7c33-8a5b-3d2f1e0c9b8a", true),
+            ("inc-80e8061d-2be9-8f20-b261-a40b69a5d13e", true),
             ("", false),
             ("../config", false),
             ("a/b", false),

@@ -20,7 +20,7 @@ Examples:
   homeostat incidents                              the newest
   homeostat incidents --state awaiting-approval    what waits for you
   homeostat incidents --env prod --service shop --limit 100
-  homeostat incidents 0197f5a0-7c1e-7c33-8a5b-3d2f1e0c9b8a      the whole timeline of one
+  homeostat incidents inc-80e8061d-2be9-8f20-b261-a40b69a5d13e      the whole timeline of one
   homeostat incidents --json | jq -r '.[].id'
 
 Exit codes: 0 done, also when there is none; 1 no such incident or no answer, 2 the arguments are wrong";

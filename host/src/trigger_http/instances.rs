@@ -20,6 +20,7 @@ use wasmtime_wasi_http::handler::{
 
 use crate::engine::{ComponentState, Host, InstanceState};
 use crate::stop::Stop;
+use crate::telemetry::{InstanceFailed, emit};
 
 /// Requests an instance serves before it is replaced, as in Spin.
 pub const INSTANCE_REQUESTS_MAX: usize = 128;
@@ -150,7 +151,7 @@ impl WorkerState for Worker {
         if let Err(error) = result
             && !self.stop.is_stopped()
         {
-            tracing::error!(component = %self.component, error = format!("{error:#}"), "instance failed");
+            emit(InstanceFailed { component: &self.component, error: &error });
         }
         drop(store);
     }

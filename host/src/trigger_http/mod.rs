@@ -29,6 +29,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::engine::{ComponentState, Host, InstanceState, LoadError};
 use crate::routes::Routes;
 use crate::stop::Stop;
+use crate::telemetry::{RequestFailed, emit};
 use instances::Instances;
 use request::{Held, RequestError, guest_request};
 
@@ -193,7 +194,7 @@ async fn call(
     match handler.handle((), request).await {
         Ok(response) => response.map(|body| Held::new(body, permit).boxed_unsync()),
         Err(error) => {
-            tracing::error!(component, error = format!("{error:#}"), "request failed");
+            emit(RequestFailed { component, error: &error });
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }

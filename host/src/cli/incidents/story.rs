@@ -38,7 +38,9 @@ fn head(incident: &Incident, now_ms: u64) -> Vec<String> {
 fn item_lines(item: &TimelineItem, opened_ms: u64) -> Vec<String> {
     let since = offset(item.at, opened_ms);
     let mut lines = vec![format!("{since:>8}  {:<8}  {}", kind(&item.fact), plain(&item.text))];
-    lines.extend(details(&item.fact).iter().map(|detail| format!("{INDENT}{}", plain(detail))));
+    // What the item's own line says already is not said again.
+    let details = details(&item.fact).into_iter().filter(|detail| !item.text.contains(&detail.said));
+    lines.extend(details.map(|detail| format!("{INDENT}{}{}", detail.label, plain(&detail.said))));
     lines
 }
 
@@ -59,34 +61,47 @@ fn kind(fact: &TimelineFact) -> &'static str {
     }
 }
 
-fn details(fact: &TimelineFact) -> Vec<String> {
+/// A line under an item.
+struct Detail {
+    label: String,
+    said: String,
+}
+
+fn detail(label: impl Into<String>, said: impl Into<String>) -> Detail {
+    Detail { label: label.into(), said: said.into() }
+}
+
+fn details(fact: &TimelineFact) -> Vec<Detail> {
     match fact {
-        TimelineFact::Finding(finding) => finding.health.because.iter().map(|why| why.text.clone()).collect(),
+        TimelineFact::Finding(finding) => {
+            finding.health.because.iter().map(|why| detail("", &why.text)).collect()
+        }
         TimelineFact::Plan(plan) => plan_details(plan),
         TimelineFact::Attempt(attempt) => {
             let sent = attempt.exchanges.iter();
             sent.map(|sent| {
                 let status = if sent.status == 0 { "no answer".to_owned() } else { sent.status.to_string() };
-                format!("{} {} -> {status} ({} ms)", sent.request.method, sent.request.url, sent.took)
+                let request = &sent.request;
+                detail("", format!("{} {} -> {status} ({} ms)", request.method, request.url, sent.took))
             })
             .collect()
         }
         TimelineFact::Outcome(outcome) => {
-            vec![format!("{}, reward {}", outcome.kind, outcome.reward)]
+            vec![detail("", format!("{}, reward {}", outcome.kind, outcome.reward))]
         }
         // The item's own text has it all.
         TimelineFact::Operator(_) | TimelineFact::Note => Vec::new(),
     }
 }
 
-fn plan_details(plan: &Plan) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}", plan.decision, plan.reason)];
+fn plan_details(plan: &Plan) -> Vec<Detail> {
+    let mut lines = vec![detail(format!("{}: ", plan.decision), &plan.reason)];
     let held = plan.guards.iter().filter(|check| !check.passed);
-    lines.extend(held.map(|check| format!("held by {}: {}", check.guard, check.reason)));
-    lines.extend(plan.preview.iter().map(|request| format!("request: {} {}", request.method, request.url)));
-    lines.extend(
-        plan.preview.iter().filter(|request| !request.body.is_empty()).map(|request| request.body.clone()),
-    );
+    lines.extend(held.map(|check| detail(format!("held by {}: ", check.guard), &check.reason)));
+    if let Some(request) = &plan.preview {
+        lines.push(detail("request: ", format!("{} {}", request.method, request.url)));
+        lines.extend((!request.body.is_empty()).then(|| detail("", &request.body)));
+    }
     lines
 }
 
