@@ -119,7 +119,7 @@ fn untimed(word: &str) -> String {
 
 /// `31 s ago` becomes `(a while) ago`: it depends on how quick the machine is.
 fn unspanned(mut words: Vec<String>) -> Vec<String> {
-    while let Some(at) = words.windows(3).position(|three| is_span(three)) {
+    while let Some(at) = words.windows(3).position(is_span) {
         words.splice(at..at + 2, ["(a while)".to_owned()]);
     }
     words
