@@ -112,3 +112,70 @@ fn sort(error: Error) -> CallError {
         other => CallError::Broken(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Serves one connection with this text, or holds it open in silence; gives what it was sent.
+    async fn serve(
+        answer: Option<&'static str>,
+    ) -> std::io::Result<(String, tokio::task::JoinHandle<String>)> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}/path?x=1", listener.local_addr()?);
+        let served = tokio::spawn(async move {
+            let Ok((mut stream, _)) = listener.accept().await else { return String::new() };
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).await.unwrap_or_default();
+            match answer {
+                Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap_or_default(),
+                None => std::future::pending().await,
+            }
+            String::from_utf8_lossy(head.get(..length).unwrap_or_default()).into_owned()
+        });
+        Ok((url, served))
+    }
+
+    async fn ask(url: &str, body_bytes_max: usize) -> Result<String, CallError> {
+        let request = Request::get(url).body(Vec::new()).expect("a request");
+        let limits = Limits { timeout: Duration::from_millis(500), body_bytes_max };
+        let answer = call(request, limits).await?;
+        Ok(format!("{} {}", answer.status().as_u16(), String::from_utf8_lossy(answer.body())))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_whole_or_none() -> std::io::Result<()> {
+        const ANSWER: &str = "HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\ngone";
+        let (url, served) = serve(Some(ANSWER)).await?;
+        assert_eq!(ask(&url, 4).await.ok().as_deref(), Some("404 gone"));
+        let head = served.await?;
+        let host = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        assert!(head.starts_with("GET /path?x=1 HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains(&format!("host: {host}\r\n")), "{head}");
+
+        let (url, _served) = serve(Some(ANSWER)).await?;
+        assert!(matches!(ask(&url, 3).await, Err(CallError::TooLong(3))));
+        let (url, _served) = serve(Some("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut")).await?;
+        assert!(matches!(ask(&url, 9).await, Err(CallError::Broken(_))));
+        let (url, _served) = serve(Some("redis")).await?;
+        assert!(matches!(ask(&url, 9).await, Err(CallError::Broken(_))));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_waited_for_no_longer_than_said() -> std::io::Result<()> {
+        let (url, served) = serve(None).await?;
+        assert!(matches!(ask(&url, 9).await, Err(CallError::TimedOut(_) | CallError::Broken(_))));
+        served.abort();
+        // A port that was free a moment ago.
+        let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        assert!(matches!(ask(&format!("http://{closed}"), 9).await, Err(CallError::NotReached(_))));
+        let (url, _served) = serve(Some("HTTP/1.1 200 OK\r\n\r\n")).await?;
+        let over_tls = url.replacen("http", "https", 1);
+        assert!(matches!(ask(&over_tls, 9).await, Err(CallError::Tls(_))));
+        Ok(())
+    }
+}
