@@ -42,7 +42,7 @@ pub(crate) const RELEASES: [(&str, &str); 3] = [
 const PACE: Duration = Duration::from_millis(100);
 
 /// What the log may not say; an instance that a fault killed says something else.
-const ALARMS: [&str; 3] = ["panicked", "unreachable", "out of bounds"];
+const ALARMS: [&str; 2] = ["panicked", "wasm trap"];
 
 /// Keeps what the app logs.
 #[derive(Clone, Default)]
