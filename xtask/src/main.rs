@@ -10,6 +10,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod arrows;
+mod bench;
 mod ci;
 mod components;
 mod packages;
@@ -38,7 +39,8 @@ const EXAMPLES: &str = "Examples:
   cargo xtask components         build the components into dist/components/
   cargo xtask components --dev   the same, quicker to build and larger
   cargo xtask toolchain          set up a compiler for wasm32-wasip2
-  cargo xtask ci                 every check and test, as ./scripts/test does";
+  cargo xtask ci                 every check and test, as ./scripts/test does
+  cargo xtask bench --help       what can be measured, and how";
 
 #[derive(Subcommand)]
 enum Task {
@@ -59,6 +61,13 @@ enum Task {
     Build,
     /// Set up what testing needs, and run every check and test
     Ci,
+    /// Measure the running app; `cargo xtask bench --help` says what and how
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// For the benches: ingest, latency, drain, footprint or all, and --json
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check who imports whom
     Arrows,
     /// Check the house rules: short scripts, module headers, nothing half done
@@ -95,6 +104,7 @@ fn run(task: &Task, after: usize) -> Result<()> {
         Task::Setup => setup::run(setup::TO_TEST, &mut Steps::after(after, setup::TO_TEST.len())),
         Task::Build => serve::build(after),
         Task::Ci => ci::run(after),
+        Task::Bench { arguments } => bench::run(arguments),
         Task::Arrows => arrows::check(),
         Task::Tidy => tidy::check(),
     }

@@ -11,4 +11,4 @@ mod snapshots;
 pub use clock::{SteadyClock, wall_clock_ms, within};
 pub use outbound::{SendError, send};
 pub use redis::SpinRedis;
-pub use snapshots::{SnapshotError, Snapshots};
+pub use snapshots::{SnapshotError, Snapshots, read};

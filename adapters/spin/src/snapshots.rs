@@ -47,8 +47,7 @@ impl Snapshots {
     /// [`SnapshotError`] when it cannot be read or is of another form.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SnapshotError> {
         let Some(bytes) = self.bytes(name).await? else { return Ok(None) };
-        let value = serde_json::from_slice(&bytes);
-        value.map(Some).map_err(|source| SnapshotError::Form { name: name.to_owned(), source })
+        read(name, &bytes).map(Some)
     }
 
     /// Reads `homeostat/<name>` as it is.
@@ -76,6 +75,14 @@ impl Snapshots {
     pub async fn put_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), SnapshotError> {
         self.0.set(format!("{PREFIX}{name}"), bytes).await.map_err(failed)
     }
+}
+
+/// What the bytes of the snapshot `name` say.
+///
+/// # Errors
+/// [`SnapshotError::Form`] when they are of another form.
+pub fn read<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, SnapshotError> {
+    serde_json::from_slice(bytes).map_err(|source| SnapshotError::Form { name: name.to_owned(), source })
 }
 
 fn failed(error: Error) -> SnapshotError {

@@ -3,9 +3,10 @@
 //! What this does not do: decide anything; `homeostat-sources` and `homeostat-api` do.
 //!
 //! Invariant: an instance answers many requests, several at once, so nothing of a request
-//! outlives it; the store's connection alone is kept, and replaced after it broke.
+//! outlives it; kept are the store's connection, replaced after it broke, and the configuration,
+//! read again when its bytes changed.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use homeostat_adapter_spin::{SpinRedis, wall_clock_ms, within};
@@ -130,13 +131,25 @@ pub fn send(answer: Answer) -> Response<FullBody<Bytes>> {
     answer.map(|body| FullBody::new(Bytes::from(body)))
 }
 
-/// The snapshots in the key-value store; opened for each request, which is cheap and never stale.
+/// The configuration as it was last read, with the bytes it was read from. An instance answers
+/// many requests; reading the bytes is cheap, making a configuration of them is not.
+static CONFIG: Mutex<Option<(Vec<u8>, Versioned)>> = Mutex::new(None);
+
+/// The snapshots in the key-value store; read for each request, so never stale.
 pub struct Shelf;
 
 impl Snapshots for Shelf {
     async fn config(&self) -> Result<Option<Versioned>, SnapshotsDown> {
         let snapshots = homeostat_adapter_spin::Snapshots::open().await.map_err(down)?;
-        snapshots.get(CONFIG_SNAPSHOT).await.map_err(down)
+        let Some(bytes) = snapshots.bytes(CONFIG_SNAPSHOT).await.map_err(down)? else { return Ok(None) };
+        // Locked only between awaits; instances have one thread.
+        let mut kept = CONFIG.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, config)) = kept.as_ref().filter(|(from, _)| *from == bytes) {
+            return Ok(Some(config.clone()));
+        }
+        let config: Versioned = homeostat_adapter_spin::read(CONFIG_SNAPSHOT, &bytes).map_err(down)?;
+        *kept = Some((bytes, config.clone()));
+        Ok(Some(config))
     }
 
     async fn publish(&self, config: &Versioned) -> Result<(), SnapshotsDown> {

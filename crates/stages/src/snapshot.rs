@@ -31,7 +31,7 @@ const HEALTH_COPY_AGE_MS_MAX: u64 = 5_000;
 pub fn is_worth_copying(copy: Option<&[u8]>, health: &[u8]) -> bool {
     let read = |bytes| serde_json::from_slice::<ServiceView>(bytes).ok();
     let (Some(old), Some(new)) = (copy.and_then(read), read(health)) else { return true };
-    let told = |view: &ServiceView| (view.health.verdict.clone(), view.version.clone(), view.commit.clone());
+    let told = |view: &ServiceView| (view.health.verdict, view.version.clone(), view.commit.clone());
     if told(&old) != told(&new) {
         return true;
     }

@@ -1,9 +1,9 @@
-//! The HTTP trigger with a real component.
+//! The HTTP trigger with a real component: limits, failures and stopping. What Spin does as well
+//! is tried in `tests/conformance`.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use homeostat::trigger_http::INSTANCE_REQUESTS_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -27,34 +27,6 @@ async fn raw(stream: &mut TcpStream, send: &str, until: &str) -> Result<String> 
     };
     tokio::time::timeout(PATIENCE, read).await.context("no answer")??;
     Ok(String::from_utf8_lossy(&answer).into_owned())
-}
-
-#[tokio::test]
-async fn the_guest_sees_spin_headers_and_no_forged_ones() -> Result<()> {
-    let triggers = "[[trigger.http]]\nroute = \"/request/:id/...\"\ncomponent = \"probe\"\n";
-    let scene = Scene::new(&Say { triggers, ..Say::default() })?;
-    let running = scene.start().await?;
-    let url = format!("http://{}/request/7/a/b?q=1", running.http_addr);
-    let request =
-        reqwest::Client::new().get(&url).header("spin-client-addr", "forged").header("spin-x", "forged");
-    let seen = request.send().await?.text().await?;
-    let expected = [
-        format!("uri: {url}"),
-        format!("spin-full-url: {url}"),
-        "spin-path-info: /a/b".to_owned(),
-        "spin-matched-route: /request/:id/...".to_owned(),
-        "spin-raw-component-route: /request/:id/...".to_owned(),
-        "spin-component-route: /request/:id".to_owned(),
-        "spin-base-path: /".to_owned(),
-        "spin-path-match-id: 7".to_owned(),
-        "spin-client-addr: 127.0.0.1:".to_owned(),
-    ];
-    for line in expected {
-        assert!(seen.contains(&line), "no `{line}` in:\n{seen}");
-    }
-    assert!(!seen.contains("forged"), "{seen}");
-    running.shutdown().await;
-    Ok(())
 }
 
 #[tokio::test]
@@ -99,45 +71,6 @@ async fn guest_code_that_never_ends_is_stopped_and_holds_up_nobody() -> Result<(
     assert_eq!(looping?, (500, String::new()));
     others?;
     assert_eq!(get(&running, "/sleep", "60000").await?, (500, String::new()), "waiting is bounded as well");
-    running.shutdown().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn an_instance_serves_its_share_of_requests_and_is_replaced() -> Result<()> {
-    let scene = scene()?;
-    let running = scene.start().await?;
-    for expected in 1..=INSTANCE_REQUESTS_MAX {
-        assert_eq!(body(&running, "/count", "").await?, expected.to_string());
-    }
-    assert_eq!(body(&running, "/count", "").await?, "1");
-    running.shutdown().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn bodies_stream_in_both_directions() -> Result<()> {
-    let scene = scene()?;
-    let running = scene.start().await?;
-    let mut stream = TcpStream::connect(running.http_addr).await?;
-    let head = "POST /echo HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n";
-    // The first part comes back while the second has not been sent.
-    let answer = raw(&mut stream, head, "first").await?;
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("first"), "{answer}");
-    let rest = raw(&mut stream, "6\r\nsecond\r\n0\r\n\r\n", "0\r\n\r\n").await?;
-    assert!(rest.contains("second"), "{rest}");
-    running.shutdown().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn large_bodies_pass_whole() -> Result<()> {
-    let scene = scene()?;
-    let running = scene.start().await?;
-    let sent = vec![b'x'; 8 << 20];
-    let url = format!("http://{}/echo", running.http_addr);
-    let echoed = reqwest::Client::new().post(url).body(sent.clone()).send().await?.bytes().await?;
-    assert!(echoed == sent, "{} bytes came back of {}", echoed.len(), sent.len());
     running.shutdown().await;
     Ok(())
 }

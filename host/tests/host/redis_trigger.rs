@@ -1,4 +1,5 @@
-//! The Redis trigger with a real component on a real redis-server.
+//! The Redis trigger with a real component on a real redis-server: restarts and stopping. What
+//! Spin does as well is tried in `tests/conformance`.
 
 use anyhow::Result;
 use homeostat::app::Running;
@@ -35,44 +36,6 @@ async fn list(server: &MultiplexedConnection, name: &str, length: usize) -> Resu
         (items.len() >= length).then_some(items)
     })
     .await
-}
-
-#[tokio::test]
-async fn messages_of_an_address_are_handled_one_at_a_time_in_order() -> Result<()> {
-    let (_scene, running, mut server) = start().await?;
-    for channel in ["one", "two", "one"] {
-        let heard: i64 = server.publish(channel, "slow order").await?;
-        assert_eq!(heard, 1, "{channel}");
-    }
-    let seen = list(&server, "order", 6).await?;
-    assert_eq!(seen, ["begin", "end", "begin", "end", "begin", "end"]);
-    running.shutdown().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_slow_address_does_not_hold_up_another() -> Result<()> {
-    let (_scene, running, mut server) = start().await?;
-    for _ in 0..20 {
-        let _heard: i64 = server.publish("one", "slow mixed").await?;
-    }
-    let _heard: i64 = server.publish("aside", "push mixed aside").await?;
-    let seen = list(&server, "mixed", 41).await?;
-    let aside = seen.iter().position(|item| item == "push mixed aside");
-    assert!(aside.is_some_and(|position| position < 20), "{seen:?}");
-    running.shutdown().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn every_message_gets_a_fresh_instance_and_failures_end_nothing() -> Result<()> {
-    let (_scene, running, mut server) = start().await?;
-    for message in ["count fresh", "panic", "fail", "nonsense", "count fresh"] {
-        let _heard: i64 = server.publish("one", message).await?;
-    }
-    assert_eq!(list(&server, "fresh", 2).await?, ["1", "1"]);
-    running.shutdown().await;
-    Ok(())
 }
 
 #[tokio::test]

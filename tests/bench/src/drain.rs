@@ -55,8 +55,14 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
     Ok(section)
 }
 
-fn config() -> Config {
-    Config::from_toml(&app::config(0), "homeostat.toml").unwrap_or_default()
+/// The services by their own names.
+fn config_text(names: &[String]) -> String {
+    let services: Vec<_> = names.iter().map(|name| format!("[[service]]\nname = \"{name}\"\n")).collect();
+    app::config(0) + &services.concat()
+}
+
+fn config() -> Result<Config> {
+    Ok(Config::from_toml(&config_text(&names()), "homeostat.toml")?)
 }
 
 fn store(redis: &RedisServer) -> Result<NativeStore> {
@@ -67,7 +73,7 @@ async fn natively(durability: Durability) -> Result<f64> {
     let redis = RedisServer::start_with(durability)?;
     fill(&redis, durability).await?;
     let store = store(&redis)?;
-    let step = Detect::new(Versioned { version: 1, config: config() });
+    let step = Detect::new(Versioned { version: 1, config: config()? });
     let started = Instant::now();
     let mut done = 0;
     loop {
@@ -86,7 +92,8 @@ async fn through_wasm(bench: &Bench, durability: Durability) -> Result<f64> {
     fill(&redis, durability).await?;
     let store = store(&redis)?;
     // The host's first tick rings; what was worked off before it was ready is not counted.
-    let served = bench.serve(Stages::DetectOnly, &app::config(0), &redis.url(), Default::default()).await?;
+    let served =
+        bench.serve(Stages::DetectOnly, &config_text(&names()), &redis.url(), Default::default()).await?;
     let first = (committed(&store).await?, Instant::now());
     store.ring(DETECT, &Shard::service(0)).await?;
     let mut steps = Vec::new();
@@ -131,8 +138,9 @@ async fn fill(redis: &RedisServer, durability: Durability) -> Result<()> {
         let (store, names) = (store(redis)?, names.clone());
         let bodies = (0..EVENTS / ITEMS).filter(move |body| body % FILLERS == filler);
         fillers.spawn(async move {
+            let config = config()?;
             for body in bodies {
-                submit(&store, &items(&names, body)?).await?;
+                submit(&store, &items(&names, &config, body)?).await?;
             }
             anyhow::Ok(())
         });
@@ -154,7 +162,7 @@ fn names() -> Vec<String> {
 }
 
 /// The events of one body.
-fn items(names: &[String], body: usize) -> Result<Vec<Item>> {
+fn items(names: &[String], config: &Config, body: usize) -> Result<Vec<Item>> {
     let now = now_ms();
     let one = |at: usize| {
         json!({
@@ -177,7 +185,7 @@ fn items(names: &[String], body: usize) -> Result<Vec<Item>> {
         received_at_ms: now,
         seed: u128::try_from(body)?.to_le_bytes()[..10].try_into()?,
     };
-    match normalise(&delivery, &config()) {
+    match normalise(&delivery, config) {
         Normalised::Items(items) => Ok(items),
         _ => anyhow::bail!("the sources do not take the bench's events"),
     }

@@ -53,7 +53,7 @@ pub(crate) fn load() -> String {
 
 /// Resident memory of a process in KiB.
 pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
-    let status = read(&format!("/proc/{pid}/status"));
+    let status = read(format!("/proc/{pid}/status"));
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -62,7 +62,7 @@ pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
 pub(crate) fn processor_s(pid: u32) -> Option<f64> {
     /// `sysconf(_SC_CLK_TCK)` on every Linux there is.
     const TICKS_PER_S: f64 = 100.0;
-    let stat = read(&format!("/proc/{pid}/stat"));
+    let stat = read(format!("/proc/{pid}/stat"));
     // The name in parentheses may hold spaces; the 14th and 15th fields are the 12th and 13th after it.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();

@@ -77,7 +77,7 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<()> {
 }
 
 async fn answer(State(shop): State<Arc<Shop>>, request: Request<Body>) -> Response {
-    take(&shop, request).await.unwrap_or_else(|| ingest::unavailable()).map(Body::from)
+    take(&shop, request).await.unwrap_or_else(ingest::unavailable).map(Body::from)
 }
 
 /// `None` where the component would log and answer 503.
