@@ -4,7 +4,7 @@
 
 use homeostat_flow::{Limits, Shard, drain};
 use homeostat_stages::{Detect, name::DETECT};
-use homeostat_worker::{Desk, WorkerError, over_http, publish_health, shard_of_bell};
+use homeostat_worker::{Desk, WorkerError, over_http, publish_config, publish_health, shard_of_bell};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 
@@ -29,10 +29,12 @@ async fn ring(payload: &[u8]) -> Result<(), WorkerError> {
 
 async fn work(shard: &Shard) -> Result<u64, WorkerError> {
     let desk = Desk::open().await?;
-    let step = Detect::new(desk.config().await?);
+    let config = desk.config().await?;
+    let step = Detect::new(config.clone());
     let drained = drain(&desk.store, &step, shard, &Limits::STEPS).await?;
     if drained.inputs > 0 {
         publish_health(&desk).await?;
+        publish_config(&config).await?;
     }
     Ok(drained.inputs)
 }

@@ -11,5 +11,5 @@ mod publish;
 mod route;
 
 pub use desk::{Desk, WorkerError, endpoints, shard_of_bell, variable};
-pub use publish::{publish_health, publish_policy};
+pub use publish::{publish_config, publish_health, publish_policy};
 pub use route::{Answer, over_http};

@@ -2,7 +2,8 @@
 
 use homeostat_adapter_spin::Snapshots;
 use homeostat_flow::views;
-use homeostat_stages::{snapshot, view};
+use homeostat_stages::snapshot::{self, Versioned};
+use homeostat_stages::view;
 
 use crate::desk::{Desk, WorkerError};
 
@@ -27,6 +28,22 @@ pub async fn publish_health(desk: &Desk) -> Result<(), WorkerError> {
         if snapshot::is_worth_copying(snapshots.bytes(&name).await?.as_deref(), &value) {
             snapshots.put_bytes(&name, &value).await?;
         }
+    }
+    Ok(())
+}
+
+/// Copies the configuration when the copy is of an older version: one that could not be written
+/// when it was applied is caught up with after the next event. A newer copy stays: this drain
+/// may have begun before it was applied.
+///
+/// # Errors
+/// [`WorkerError`] when the key-value store does not answer; the truth is in Redis.
+pub async fn publish_config(config: &Versioned) -> Result<(), WorkerError> {
+    let snapshots = Snapshots::open().await?;
+    // A copy that cannot be read is as good as none.
+    let copy = snapshots.get::<Versioned>(snapshot::CONFIG_SNAPSHOT).await.ok().flatten();
+    if copy.map_or(0, |copy| copy.version) < config.version {
+        snapshots.put(snapshot::CONFIG_SNAPSHOT, config).await?;
     }
     Ok(())
 }
