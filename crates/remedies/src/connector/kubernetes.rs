@@ -1,10 +1,16 @@
-//! Kubernetes: roll a Deployment back to the ReplicaSet before the current one, as
-//! `kubectl rollout undo` does.
+//! Kubernetes: roll a Deployment back to the last good release, or else to the ReplicaSet before the
+//! current one, as `kubectl rollout undo` does.
 //!
-//! Among the ReplicaSets the Deployment controls, the one with the highest
-//! `deployment.kubernetes.io/revision` below the current is the previous; its pod template, without
-//! the label `pod-template-hash`, replaces the Deployment's. A paused Deployment is refused, and so
-//! is a previous template equal to the current one.
+//! First: does what runs need rolling back at all? A deployment can fail before it reaches the
+//! cluster, and then the good release still runs. `naming` says which releases a pod template names,
+//! `ruling` holds the table by which a rollback is refused as `failed`: when the last good release
+//! runs already, when what runs was there before it, and when nobody can say what runs.
+//!
+//! Then, among the ReplicaSets the Deployment controls with a `deployment.kubernetes.io/revision`
+//! below the current: the newest that names the last good release and not the one in question;
+//! where none does, the newest. Its pod template, without the label `pod-template-hash`, replaces
+//! the Deployment's. A paused Deployment is refused, and so is an earlier template that equals the
+//! current one or names the release in question.
 //! Source: <https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-back-a-deployment>,
 //! kubectl's `polymorphichelpers/rollback.go`.
 //!
@@ -13,20 +19,28 @@
 //!
 //! What this does not do: it does not wait for the rollout, restores no annotation of the
 //! ReplicaSet, and records no environment value, command or argument of a container, which may
-//! hold secrets.
+//! hold secrets. It does not know what a template runs that names no release, and goes by time.
+//!
+//! Invariant: a template that names the last good release alone is never replaced.
 
+mod naming;
 mod objects;
+mod ruling;
 
-use homeostat_schema::types::{KubernetesTarget, Plan, Request};
+use homeostat_schema::types::{KubernetesTarget, Plan, Release, Request};
 use http::Method;
 use serde_json::{Value, json};
 
+use self::naming::{Names, Releases};
 use self::objects::{
-    ATTEMPT, Current, Past, annotation, annotation_path, controlled_by, patch, previous, shown, without_hash,
+    ATTEMPT, Current, Past, annotation, annotation_path, controlled_by, earlier, made_ms, patch, shown,
+    without_hash,
 };
+use self::ruling::{Facts, Ruling, rule};
 use super::check;
 use super::wire::{Call, Effect, Heard, Step};
 use super::{Auth, ConnectorError, LookFirst};
+use crate::text;
 
 /// ReplicaSets per page; a Deployment keeps ten by default (`revisionHistoryLimit`).
 const PAGE_LIMIT: u32 = 50;
@@ -36,6 +50,9 @@ const PAGES_MAX: u32 = 2;
 const REREADS_MAX: u32 = 1;
 /// Tries of a read without an answer.
 const READS_MAX: u32 = 2;
+
+/// Of the last good release's name in a refusal; a commit's longest hash is 64.
+const GOOD_CHARS_MAX: usize = 64;
 
 const READ_HEADERS: &[(&str, &str)] = &[("accept", "application/json")];
 const PATCH_HEADERS: &[(&str, &str)] =
@@ -59,8 +76,11 @@ pub(super) struct Rollback {
     look: LookFirst,
     /// Of the namespace's apps API.
     base: String,
+    namespace: String,
     deployment: String,
     key: String,
+    releases: Releases,
+    last_good: Option<Release>,
     rereads: u32,
     current: Option<Current>,
     history: Vec<Past>,
@@ -77,13 +97,16 @@ impl Rollback {
         look: LookFirst,
     ) -> Result<Self, ConnectorError> {
         let origin = check::origin(origin)?;
-        let namespace = check::encode(check::namespace(&target.namespace)?);
+        let namespace = check::namespace(&target.namespace)?;
         Ok(Self {
             stage: Stage::ReadingDeployment(1),
             look,
-            base: format!("{origin}/apis/apps/v1/namespaces/{namespace}"),
+            base: format!("{origin}/apis/apps/v1/namespaces/{}", check::encode(namespace)),
+            namespace: namespace.to_owned(),
             deployment: check::deployment(&target.deployment)?.to_owned(),
             key: plan.idempotency_key.clone(),
+            releases: Releases::of(plan),
+            last_good: plan.last_good.clone(),
             rereads: 0,
             current: None,
             history: Vec::new(),
@@ -96,7 +119,7 @@ impl Rollback {
         let known_later = json!([
             {"op": "test", "path": "/metadata/resourceVersion", "value": "(read just before)"},
             {"op": "replace", "path": "/spec/template",
-             "value": "(the pod template of the ReplicaSet before the current one)"},
+             "value": "(the last good release's pod template, or else the one before the current)"},
             {"op": "add", "path": annotation_path(), "value": self.key},
         ]);
         self.patch_call(known_later.clone(), known_later).record()
@@ -186,24 +209,77 @@ impl Rollback {
         let Some(current) = self.current.clone() else {
             return Step::Failed("the Deployment was not read".to_owned());
         };
-        let Some(past) = previous(&current, &self.history).cloned() else {
-            return Step::Failed(format!(
+        match self.template(&current) {
+            Err(refusal) => Step::Failed(refusal),
+            Ok((revision, template)) => {
+                self.aim = revision;
+                self.stage = Stage::Patching;
+                let shown = patch(&current, &shown(&template), &self.key);
+                Step::Send(self.patch_call(patch(&current, &template, &self.key), shown))
+            }
+        }
+    }
+
+    /// Revision and template to go back to, or why there is none.
+    fn template(&self, current: &Current) -> Result<(u64, Value), String> {
+        self.ruled(current)?;
+        let earlier = earlier(current, &self.history);
+        let names_good = |past: &&&Past| self.releases.named_by(&past.template) == Names::Good;
+        let Some(past) = earlier.iter().find(names_good).or(earlier.first()) else {
+            return Err(format!(
                 "nothing to roll back to: the Deployment {} has no ReplicaSet before its revision {}",
                 self.deployment,
                 current.revision.map_or_else(|| "(unknown)".to_owned(), |revision| revision.to_string())
             ));
         };
-        let template = without_hash(&past.template);
+        let (revision, template) = (past.revision, without_hash(&past.template));
         if template == without_hash(&current.template) {
-            return Step::Failed(format!(
-                "nothing to roll back to: revision {} has the template that is running",
-                past.revision
+            return Err(format!(
+                "nothing to roll back to: revision {revision} has the template that is running"
             ));
         }
-        self.aim = past.revision;
-        self.stage = Stage::Patching;
-        let shown = patch(&current, &shown(&template), &self.key);
-        Step::Send(self.patch_call(patch(&current, &template, &self.key), shown))
+        if self.releases.named_by(&template) == Names::Question {
+            return Err(format!(
+                "nothing to roll back to: revision {revision} runs the release in question as well"
+            ));
+        }
+        Ok((revision, template))
+    }
+
+    /// Whether what runs is to be rolled back, and why not.
+    fn ruled(&self, current: &Current) -> Result<(), String> {
+        let place = format!("Deployment {}/{}", self.namespace, self.deployment);
+        let good = self.good();
+        let ruling = rule(Facts {
+            names: self.releases.named_by(&current.template),
+            good_at_ms: self.last_good.as_ref().map(|good| good.at),
+            made_ms: made_ms(current, &self.history),
+        });
+        Err(match ruling {
+            Ruling::GoBack => return Ok(()),
+            Ruling::GoodRuns => {
+                format!("the good release {good} runs already; the release in question never reached {place}")
+            }
+            Ruling::OlderThanGood => format!(
+                "what runs was there before the good release {good} went out; the release in question \
+                 never reached {place}"
+            ),
+            Ruling::AgeUnknown => format!(
+                "{place} does not say which release it runs, nor since when; not taking away what may be \
+                 the good release {good}"
+            ),
+            Ruling::NoGoodKnown => format!(
+                "no release is known to have been good here, and {place} does not say that it runs the \
+                 release in question; roll back by hand or wait for a deployment to be known as good"
+            ),
+        })
+    }
+
+    /// The last good release, for people.
+    fn good(&self) -> String {
+        let good = self.last_good.as_ref();
+        let name = good.and_then(|good| good.version.as_deref().or(good.commit.as_deref()));
+        text::cut(name.unwrap_or("(unnamed)"), GOOD_CHARS_MAX)
     }
 
     fn patched(&mut self, heard: Heard) -> Step {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Carries the idempotency key of the attempt that last changed a Deployment.
@@ -27,6 +28,8 @@ pub(super) struct Current {
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     pub(super) revision: u64,
+    /// Milliseconds since the epoch, of whole seconds.
+    pub(super) made_ms: Option<u64>,
     pub(super) template: Value,
 }
 
@@ -50,18 +53,34 @@ impl Current {
 impl Past {
     pub(super) fn of(set: &Value) -> Option<Self> {
         let revision = annotation(set, REVISION)?.parse().ok()?;
+        let made: Option<Timestamp> =
+            set["metadata"]["creationTimestamp"].as_str().and_then(|text| text.parse().ok());
+        let made_ms = made.and_then(|made| u64::try_from(made.as_millisecond()).ok());
         let template = &set["spec"]["template"];
-        template.is_object().then(|| Self { revision, template: template.clone() })
+        template.is_object().then(|| Self { revision, made_ms, template: template.clone() })
     }
 }
 
-/// The ReplicaSet before the current one. A Deployment the controller has not caught up with
-/// still names the revision before its newest template, which then is the previous one.
-pub(super) fn previous<'a>(current: &Current, history: &'a [Past]) -> Option<&'a Past> {
-    let newest = history.iter().map(|past| past.revision).max()?;
-    let now = current.revision.unwrap_or(newest);
+/// The ReplicaSets before the current one, newest first. A Deployment the controller has not caught
+/// up with still names the revision before its newest template, which then is the previous one.
+pub(super) fn earlier<'a>(current: &Current, history: &'a [Past]) -> Vec<&'a Past> {
+    let now = revision(current, history);
     let below = |past: &&Past| if current.lagging { past.revision <= now } else { past.revision < now };
-    history.iter().filter(below).max_by_key(|past| past.revision)
+    let mut earlier: Vec<&Past> = history.iter().filter(below).collect();
+    earlier.sort_by_key(|past| std::cmp::Reverse(past.revision));
+    earlier
+}
+
+/// When the current ReplicaSet was made; `None` when the controller has not come to it, too.
+pub(super) fn made_ms(current: &Current, history: &[Past]) -> Option<u64> {
+    let now = revision(current, history);
+    let running = history.iter().find(|past| !current.lagging && past.revision == now)?;
+    running.made_ms
+}
+
+fn revision(current: &Current, history: &[Past]) -> u64 {
+    let newest = || history.iter().map(|past| past.revision).max();
+    current.revision.or_else(newest).unwrap_or_default()
 }
 
 pub(super) fn controlled_by(set: &Value, uid: &str) -> bool {

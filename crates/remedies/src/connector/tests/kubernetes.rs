@@ -1,8 +1,9 @@
 //! Kubernetes: one Deployment, its ReplicaSets, and a controller that numbers revisions.
 
-use homeostat_schema::types::KubernetesTarget;
+use homeostat_schema::types::{KubernetesTarget, Release};
 
 use super::*;
+use crate::testing::{BAD_COMMIT, GOOD_COMMIT};
 
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
 const REPLICA_SETS: &str = "/apis/apps/v1/namespaces/shop/replicasets";
@@ -12,6 +13,8 @@ struct FakeKubernetes {
     sets: Vec<Value>,
     /// Others who change the Deployment between a read and the patch.
     interlopers: u32,
+    /// What one of them brings along.
+    arrives: Option<&'static str>,
     page: usize,
     patches: Vec<Value>,
     queries: Vec<String>,
@@ -27,11 +30,13 @@ fn template(image: &str) -> Value {
     })
 }
 
+/// Made in the second of its revision: 1970-01-01T00:00:03Z is revision 3's.
 fn set(revision: u64, image: &str, owner: &str) -> Value {
     let mut hashed = template(image);
     hashed["metadata"]["labels"]["pod-template-hash"] = json!(format!("h{revision}"));
     json!({
         "metadata": {
+            "creationTimestamp": format!("1970-01-01T00:00:{revision:02}Z"),
             "annotations": {"deployment.kubernetes.io/revision": revision.to_string()},
             "ownerReferences": [{"uid": owner, "controller": true}],
         },
@@ -58,7 +63,15 @@ impl FakeKubernetes {
         });
         let sets =
             vec![set(2, "web:2", "u1"), set(3, "web:3", "u1"), set(1, "web:1", "u1"), set(9, "x:9", "other")];
-        Self { deployment, sets, interlopers: 0, page: 100, patches: Vec::new(), queries: Vec::new() }
+        Self {
+            deployment,
+            sets,
+            interlopers: 0,
+            arrives: None,
+            page: 100,
+            patches: Vec::new(),
+            queries: Vec::new(),
+        }
     }
 
     fn image(&self) -> &str {
@@ -81,6 +94,10 @@ impl FakeKubernetes {
     fn patch(&mut self, patch: Value) -> http::Response<Vec<u8>> {
         if self.interlopers > 0 {
             self.interlopers -= 1;
+            self.touch();
+        }
+        if let Some(image) = self.arrives.take() {
+            self.deployment["spec"]["template"] = template(image);
             self.touch();
         }
         let mut next = self.deployment.clone();
@@ -127,9 +144,20 @@ impl Server for FakeKubernetes {
     }
 }
 
+/// Release 3 is in question, release 2 was the last good one.
 fn rollback() -> Plan {
+    rollback_of("3", Some(("2", 2_500)))
+}
+
+fn rollback_of(version: &str, last_good: Option<(&str, u64)>) -> Plan {
     let target = KubernetesTarget { namespace: "shop".into(), deployment: "web".into() };
-    plan(Remedy::Rollback, Target::Kubernetes(target))
+    let good = |(version, at): (&str, u64)| Release { version: Some(version.into()), commit: None, at };
+    Plan {
+        version: Some(version.into()),
+        commit: None,
+        last_good: last_good.map(good),
+        ..plan(Remedy::Rollback, Target::Kubernetes(target))
+    }
 }
 
 fn check(
@@ -138,9 +166,19 @@ fn check(
     faults: &[Fault],
     expected: (AttemptResult, &str),
 ) -> Report {
+    check_plan(&rollback(), change, look, faults, expected)
+}
+
+fn check_plan(
+    plan: &Plan,
+    change: impl FnOnce(&mut FakeKubernetes),
+    look: LookFirst,
+    faults: &[Fault],
+    expected: (AttemptResult, &str),
+) -> Report {
     let mut kubernetes = FakeKubernetes::new();
     change(&mut kubernetes);
-    let report = carry(&mut open(&rollback(), look), &mut kubernetes, faults);
+    let report = carry(&mut open(plan, look), &mut kubernetes, faults);
     assert_eq!((report.result, kubernetes.image()), expected, "{faults:?} {report:?}");
     assert!(kubernetes.patches.len() <= 1, "patched once");
     report
@@ -213,7 +251,149 @@ fn a_template_the_controller_has_not_seen_goes_back_to_the_revision_that_runs() 
         kubernetes.deployment["metadata"]["generation"] = json!(4);
         kubernetes.deployment["spec"]["template"] = template("web:4");
     };
-    check(lagging, LookFirst::No, &[], (AttemptResult::Done, "web:3"));
+    let plan = rollback_of("4", Some(("3", 3_500)));
+    check_plan(&plan, lagging, LookFirst::No, &[], (AttemptResult::Done, "web:3"));
+    // It names nothing, and has no ReplicaSet whose age could be asked.
+    let plan = rollback_of("5", Some(("1", 1_500)));
+    let report = check_plan(&plan, lagging, LookFirst::No, &[], (AttemptResult::Failed, "web:4"));
+    assert!(report.detail.contains("nor since when"), "{}", report.detail);
+}
+
+fn refused(plan: &Plan, change: impl Fn(&mut FakeKubernetes), expected: &str) {
+    for (look, dry_run) in [(LookFirst::No, false), (LookFirst::Yes, false), (LookFirst::No, true)] {
+        let mut kubernetes = FakeKubernetes::new();
+        change(&mut kubernetes);
+        let before = kubernetes.deployment.clone();
+        let plan = Plan { dry_run, ..plan.clone() };
+        let report = carry(&mut open(&plan, look), &mut kubernetes, &[]);
+        assert_eq!((report.result, report.detail.as_str()), (AttemptResult::Failed, expected));
+        assert_eq!(said(&report), [format!("GET {DEPLOYMENT}"), format!("GET {REPLICA_SETS}")]);
+        assert_eq!(kubernetes.deployment, before);
+    }
+}
+
+#[test]
+fn a_good_release_that_runs_already_is_left_alone() {
+    // Release 4 failed before it reached the cluster.
+    let expected =
+        "the good release 3 runs already; the release in question never reached Deployment shop/web";
+    refused(&rollback_of("4", Some(("3", 3_500))), |_| {}, expected);
+    // Made after the good one was out, as by a change of an environment variable.
+    refused(&rollback_of("4", Some(("3", 2_500))), |_| {}, expected);
+    // Nobody knows how long it runs.
+    let ageless = |kubernetes: &mut FakeKubernetes| kubernetes.sets.clear();
+    refused(&rollback_of("4", Some(("3", 3_500))), ageless, expected);
+}
+
+#[test]
+fn a_good_release_known_by_its_commit_is_left_alone() {
+    let good = Release { version: None, commit: Some(GOOD_COMMIT.into()), at: 2_500 };
+    let short: String = GOOD_COMMIT.chars().take(7).collect();
+    let change = |kubernetes: &mut FakeKubernetes| {
+        kubernetes.deployment["spec"]["template"] = template(&format!("web:main-{short}"));
+    };
+    let plan = Plan { commit: Some(BAD_COMMIT.into()), last_good: Some(good), ..rollback_of("main", None) };
+    let expected = format!(
+        "the good release {GOOD_COMMIT} runs already; the release in question never reached Deployment shop/web"
+    );
+    refused(&plan, change, &expected);
+}
+
+#[test]
+fn the_last_good_release_is_gone_back_to_before_the_revision_before() {
+    use AttemptResult::{Done, Failed};
+    let check = |plan: Plan, expected| {
+        check_plan(&plan, |_| {}, LookFirst::No, &[], expected);
+    };
+    check(rollback_of("3", Some(("1", 1_500))), (Done, "web:1"));
+    check(rollback_of("3", Some(("2", 2_500))), (Done, "web:2"));
+    // No revision names it, or none is known.
+    check(rollback_of("3", Some(("0", 500))), (Done, "web:2"));
+    check(rollback_of("3", None), (Done, "web:2"));
+    // What runs names neither, and came after it.
+    check(rollback_of("4", Some(("1", 1_500))), (Done, "web:1"));
+    check(rollback_of("4", Some(("0", 500))), (Done, "web:2"));
+    // Of another Deployment's.
+    check(rollback_of("3", Some(("9", 500))), (Done, "web:2"));
+    check(rollback_of("4", Some(("1", 9_000))), (Failed, "web:3"));
+}
+
+#[test]
+fn the_newest_of_several_revisions_of_the_last_good_release_is_gone_back_to() {
+    let twice = |kubernetes: &mut FakeKubernetes| {
+        let mut older = set(1, "web:2", "u1");
+        older["spec"]["template"]["metadata"]["labels"]["older"] = json!("yes");
+        kubernetes.sets[2] = older;
+    };
+    let report = check(twice, LookFirst::No, &[], (AttemptResult::Done, "web:2"));
+    assert_eq!(report.detail, "the Deployment web goes back to revision 2");
+}
+
+#[test]
+fn what_was_there_before_the_last_good_release_is_left_alone() {
+    let expected = "what runs was there before the good release 2 went out; the release in question never \
+                    reached Deployment shop/web";
+    let nameless = |kubernetes: &mut FakeKubernetes| {
+        kubernetes.deployment["spec"]["template"] = template("web:latest");
+    };
+    for at in [3_000, 3_001, 9_000] {
+        refused(&rollback_of("4", Some(("2", at))), |_| {}, expected);
+        refused(&rollback_of("3", Some(("2", at))), nameless, expected);
+    }
+    // Both named, as by a second container that bears the good one's number by chance.
+    let both = |kubernetes: &mut FakeKubernetes| {
+        kubernetes.deployment["spec"]["template"]["spec"]["initContainers"] = json!([{"image": "proxy:2"}]);
+    };
+    refused(&rollback_of("3", Some(("2", 9_000))), both, expected);
+    check(both, LookFirst::No, &[], (AttemptResult::Done, "web:2"));
+}
+
+#[test]
+fn what_nobody_knows_the_age_of_is_left_alone() {
+    let expected = "Deployment shop/web does not say which release it runs, nor since when; not taking away \
+                    what may be the good release 1";
+    let plan = rollback_of("4", Some(("1", 1_500)));
+    for time in [json!(null), json!(""), json!("yesterday"), json!("1950-01-01T00:00:00Z")] {
+        let ageless = |kubernetes: &mut FakeKubernetes| {
+            kubernetes.sets[1]["metadata"]["creationTimestamp"] = time.clone();
+        };
+        refused(&plan, ageless, expected);
+    }
+    refused(&plan, |kubernetes| kubernetes.sets.clear(), expected);
+}
+
+#[test]
+fn without_a_good_release_only_what_names_the_release_in_question_is_rolled_back() {
+    let expected = "no release is known to have been good here, and Deployment shop/web does not say that it \
+                    runs the release in question; roll back by hand or wait for a deployment to be known as good";
+    refused(&rollback_of("4", None), |_| {}, expected);
+    let nameless = Plan { version: None, ..rollback_of("4", None) };
+    refused(&nameless, |_| {}, expected);
+}
+
+#[test]
+fn a_revision_of_the_release_in_question_is_not_gone_back_to() {
+    let again = |kubernetes: &mut FakeKubernetes| {
+        kubernetes.sets[0]["spec"]["template"] = template("other:3");
+    };
+    let expected = "nothing to roll back to: revision 2 runs the release in question as well";
+    refused(&rollback_of("3", None), again, expected);
+    check_plan(
+        &rollback_of("3", Some(("1", 1_500))),
+        again,
+        LookFirst::No,
+        &[],
+        (AttemptResult::Done, "web:1"),
+    );
+}
+
+#[test]
+fn a_good_release_that_came_meanwhile_is_left_alone() {
+    // Between the read and the patch somebody brings the good release back.
+    let meanwhile = |kubernetes: &mut FakeKubernetes| kubernetes.arrives = Some("web:2");
+    let report = check(meanwhile, LookFirst::No, &[], (AttemptResult::Failed, "web:2"));
+    assert!(report.detail.starts_with("the good release 2 runs already"), "{}", report.detail);
+    assert_eq!(report.exchanges.len(), 5);
 }
 
 #[test]
