@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use homeostat_schema::types::{Finding, FindingKind, Incident, Plan};
-use homeostat_schema::wire::{self, Wire};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::guards::ATTEMPTS_COUNTED_MAX;
 
@@ -202,14 +201,11 @@ impl Ordinals {
 /// The open incident and what is known beside what people see.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Open {
-    #[serde(with = "as_wire")]
     pub(super) incident: Incident,
     /// The finding that is worked on.
-    #[serde(with = "as_wire")]
     pub(super) lead: Finding,
     pub(super) stage: Stage,
     /// A finding about a newer release that came while an attempt was in flight.
-    #[serde(with = "as_wire_option")]
     pub(super) newer: Option<Finding>,
     /// The last plan made.
     pub(super) parent: Option<String>,
@@ -248,7 +244,7 @@ pub(super) enum Stage {
     /// Nothing, but a look from time to time.
     Idle(Option<Wait>),
     /// A person's yes or no.
-    Approval(#[serde(with = "as_wire")] Plan),
+    Approval(Plan),
     /// The act stage's answer.
     Acting(Flight),
     /// The time to look, then the detector's answer.
@@ -258,7 +254,6 @@ pub(super) enum Stage {
 /// An attempt under way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Flight {
-    #[serde(with = "as_wire")]
     pub(super) plan: Plan,
     /// Nobody knows whether it was done.
     pub(super) unknown: bool,
@@ -285,32 +280,6 @@ pub(super) enum Purpose {
     Retry,
     /// See whether the trouble is over.
     Watch,
-}
-
-/// Generated types are stored in their JSON form.
-mod as_wire {
-    use super::*;
-
-    pub(super) fn serialize<T: Wire, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        let form: T::Form = value.clone().into();
-        form.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, T: Wire, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-        T::Form::deserialize(from).map(T::from)
-    }
-}
-
-mod as_wire_option {
-    use super::*;
-
-    pub(super) fn serialize<S: Serializer>(value: &Option<Finding>, to: S) -> Result<S::Ok, S::Error> {
-        value.clone().map(wire::Finding::from).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Finding>, D::Error> {
-        Ok(Option::<wire::Finding>::deserialize(from)?.map(Finding::from))
-    }
 }
 
 #[cfg(test)]

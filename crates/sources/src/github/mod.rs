@@ -17,7 +17,6 @@ use homeostat_schema::wire::flat::{self, TEXT_CHARS_MAX};
 use http::{HeaderMap, header};
 
 use crate::authenticate::single;
-use crate::draft::{safe_url, saying};
 use crate::json::{self, Text, bounded};
 use crate::reading::{NotUnderstood, Reading};
 use payload::{Body, Deployment, DeploymentStatus, Repository, Shape, WorkflowRun};
@@ -120,7 +119,7 @@ fn workflow_run(body: Body) -> Result<Reading, NotUnderstood> {
     draft.commit = owned(run.head_sha.as_ref());
     draft.branch = owned(run.head_branch.as_ref());
     draft.actor = run.triggering_actor.and_then(|actor| owned(actor.login.as_ref())).or(login(body.sender));
-    draft.url = run.html_url.and_then(|url| safe_url(&url.0));
+    draft.url = run.html_url.and_then(|url| flat::safe_url(&url.0));
     Ok(Reading::one(draft, None))
 }
 
@@ -164,7 +163,7 @@ fn push(body: Body) -> Result<Reading, NotUnderstood> {
     draft.occurred_at_ms = repository.pushed_at.map(|at| at.0);
     draft.branch = body.git_ref.as_ref().and_then(|name| short_ref(&name.0));
     draft.commit = Some(after);
-    draft.url = body.compare.and_then(|url| safe_url(&url.0));
+    draft.url = body.compare.and_then(|url| flat::safe_url(&url.0));
     draft.actor = login(body.sender);
     if body.forced == Some(true) {
         draft.attributes.push(("forced".to_owned(), "true".to_owned()));
@@ -190,7 +189,7 @@ fn describe(
 }
 
 fn draft(kind: EventKind, status: Status, repository: &Repository) -> flat::Draft {
-    let mut draft = saying(kind, status);
+    let mut draft = flat::Draft::saying(kind, status);
     draft.service_name = owned(repository.full_name.as_ref());
     draft
 }
@@ -247,7 +246,7 @@ impl Deployment {
 impl DeploymentStatus {
     fn best_url(&self) -> Option<String> {
         let all = [&self.log_url, &self.target_url, &self.environment_url];
-        all.into_iter().flatten().find_map(|url| safe_url(&url.0))
+        all.into_iter().flatten().find_map(|url| flat::safe_url(&url.0))
     }
 }
 
