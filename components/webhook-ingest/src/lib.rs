@@ -62,7 +62,7 @@ async fn take(request: Request) -> Result<Answer, Refusal> {
         true => Announced::Allowed,
         false => Announced::TooLong,
     };
-    let secrets = homeostat_front::secrets(source.secret_variable()).await?;
+    let secrets = homeostat_front::secrets(&source.secret_variable()).await?;
     let dev_mode = homeostat_front::dev_mode().await?;
     let body = match homeostat_front::receive(incoming, announced, source.body_max()).await {
         Ok(body) => body,

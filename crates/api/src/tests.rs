@@ -484,7 +484,7 @@ fn webhooks_are_answered_as_the_contract_says() {
     let api = Api::new();
     let push = br#"{"ref":"refs/heads/main","after":"abc","repository":{"full_name":"acme/shop"}}"#;
     let check = |event: &str, body: &[u8], expected: u16, part: &str| {
-        let (status, told) = deliver(&api, Source::GitHub, &github(event), body).unwrap();
+        let (status, told) = deliver(&api, Source::GITHUB, &github(event), body).unwrap();
         assert_eq!(status, expected, "{told}");
         assert!(told.to_string().contains(part), "{told}");
     };
@@ -503,7 +503,7 @@ fn webhooks_are_answered_as_the_contract_says() {
 fn a_long_body_that_is_not_understood_is_kept_in_part() {
     let api = Api::new();
     let body = "é".repeat(100_000);
-    assert_eq!(deliver(&api, Source::GitHub, &github("push"), body.as_bytes()).unwrap().0, 202);
+    assert_eq!(deliver(&api, Source::GITHUB, &github("push"), body.as_bytes()).unwrap().0, 202);
     let letters = api.redis().streams.borrow();
     let letter: Value = serde_json::from_slice(&letters["hs:v:not-understood"][0]).unwrap();
     assert_eq!(letter["body_bytes"], 200_000);
@@ -515,7 +515,7 @@ fn nothing_is_acknowledged_that_is_not_stored() {
     let push = br#"{"ref":"refs/heads/main","after":"abc","repository":{"full_name":"acme/shop"}}"#;
     let check = |fake: Fake, shelf: Shelf, body: &[u8]| {
         let api = Api::over(fake, shelf);
-        assert_eq!(deliver(&api, Source::GitHub, &github("push"), body), Err(503));
+        assert_eq!(deliver(&api, Source::GITHUB, &github("push"), body), Err(503));
     };
     check(Fake { down: true, ..Fake::default() }, Shelf::default(), push);
     check(Fake { down: true, ..Fake::default() }, Shelf::default(), b"{");
@@ -527,11 +527,11 @@ fn nothing_is_acknowledged_that_is_not_stored() {
 fn a_connection_that_broke_since_the_last_request_loses_no_delivery() {
     let push = br#"{"ref":"refs/heads/main","after":"abc","repository":{"full_name":"acme/shop"}}"#;
     let api = Api::over(Fake { breaks: std::cell::Cell::new(1), ..Fake::default() }, Shelf::default());
-    assert_eq!(deliver(&api, Source::GitHub, &github("push"), push).unwrap().0, 202);
+    assert_eq!(deliver(&api, Source::GITHUB, &github("push"), push).unwrap().0, 202);
     let config = Versioned { version: 1, config: Default::default() };
     let api = Api::over(
         Fake { breaks: std::cell::Cell::new(1), ..Fake::default() },
         Shelf { config: RefCell::new(Some(config)), ..Shelf::default() },
     );
-    assert_eq!(deliver(&api, Source::GitHub, &github("push"), push).unwrap().0, 202);
+    assert_eq!(deliver(&api, Source::GITHUB, &github("push"), push).unwrap().0, 202);
 }

@@ -29,6 +29,39 @@ const NO_SECRET: &[u8] = b"no secret is configured";
 #[error("the delivery could not be authenticated")]
 pub struct Refused;
 
+/// A scheme of proof, as a source's table row names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `sha256=<hex>` in this header: HMAC-SHA256 over the raw body.
+    HmacBody {
+        /// Lower case.
+        header: &'static str,
+    },
+    /// `Authorization: Bearer <secret>`.
+    Bearer,
+}
+
+impl Scheme {
+    /// Whether the delivery carries this scheme's header, right or wrong.
+    pub fn is_claimed(self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::HmacBody { header } => headers.contains_key(header),
+            Self::Bearer => headers.contains_key(AUTHORIZATION),
+        }
+    }
+
+    /// Verifies a delivery by this scheme.
+    ///
+    /// # Errors
+    /// [`Refused`], with the same work done whatever was wrong.
+    pub fn verify(self, headers: &HeaderMap, body: &[u8], secrets: &SecretList) -> Result<(), Refused> {
+        match self {
+            Self::HmacBody { header } => hmac_sha256(headers, header, body, secrets),
+            Self::Bearer => bearer(headers, secrets),
+        }
+    }
+}
+
 /// Verifies `sha256=<hex>` in `header`, an HMAC-SHA256 over the raw body, against any secret.
 ///
 /// # Errors

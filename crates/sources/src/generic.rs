@@ -8,9 +8,22 @@
 use homeostat_schema::wire::flat::{SubmissionError, parse_submission};
 use http::HeaderMap;
 
-use crate::authenticate::single;
+use crate::authenticate::{GENERIC_SIGNATURE, Scheme, single};
 use crate::draft::Draft;
-use crate::reading::NotUnderstood;
+use crate::reading::{NotUnderstood, Raw, Read, Reading};
+use crate::source::{BODY_MAX, Profile};
+
+/// The flat form.
+pub(crate) const PROFILE: Profile = Profile {
+    name: "generic",
+    body_max: BODY_MAX,
+    schemes: &[Scheme::HmacBody { header: GENERIC_SIGNATURE }, Scheme::Bearer],
+    read: read_delivery,
+};
+
+fn read_delivery(raw: &Raw<'_>) -> Result<Read, NotUnderstood> {
+    Ok(Read { id: delivery_id(raw.headers)?, reading: Reading::Items(read(raw.body)?) })
+}
 
 /// Names a delivery, so that sending it again is safe.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -40,7 +53,7 @@ pub fn delivery_id(headers: &HeaderMap) -> Result<Option<String>, NotUnderstood>
 pub fn read(body: &[u8]) -> Result<Vec<Draft>, SubmissionError> {
     let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let drafts = parse_submission(json)?.into_iter();
-    Ok(drafts.map(|said| Draft { said, own_attempt: None }).collect())
+    Ok(drafts.map(Draft::of).collect())
 }
 
 #[cfg(test)]

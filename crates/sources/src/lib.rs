@@ -20,7 +20,7 @@ pub mod normalise;
 pub mod reading;
 pub mod source;
 
-pub use draft::Draft;
+pub use draft::{Draft, Subject};
 pub use normalise::{Admitted, Delivery, Item, Normalised, normalise};
-pub use reading::NotUnderstood;
+pub use reading::{NotUnderstood, Raw, Read, Reading};
 pub use source::Source;

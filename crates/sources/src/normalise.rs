@@ -13,9 +13,8 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use crate::draft::Draft;
-use crate::reading::{NotUnderstood, Reading};
+use crate::reading::{NotUnderstood, Raw, Reading};
 use crate::source::Source;
-use crate::{generic, github};
 
 /// An event's own time within this of its receipt is fresh, milliseconds. Long enough for a
 /// sender's backlog and for clocks that differ, short enough that a replayed capture or a
@@ -76,16 +75,13 @@ pub struct Item {
 
 /// Reads a delivery and resolves its names by the configuration.
 pub fn normalise(delivery: &Delivery<'_>, config: &Config) -> Normalised {
-    let read = match delivery.source {
-        Source::GitHub => github::delivery_id(delivery.headers)
-            .and_then(|id| Ok((Some(id), github::read(delivery.headers, delivery.body)?))),
-        Source::Generic => generic::delivery_id(delivery.headers)
-            .and_then(|id| Ok((id, Reading::Items(generic::read(delivery.body)?)))),
+    let read = match delivery.source.read(&Raw { headers: delivery.headers, body: delivery.body }) {
+        Err(why) => return Normalised::NotUnderstood(why),
+        Ok(read) => read,
     };
-    match read {
-        Err(why) => Normalised::NotUnderstood(why),
-        Ok((_, Reading::Ignored(why))) => Normalised::Ignored(why),
-        Ok((id, Reading::Items(drafts))) => Normalised::Items(items(delivery, id, drafts, config)),
+    match read.reading {
+        Reading::Ignored(why) => Normalised::Ignored(why),
+        Reading::Items(drafts) => Normalised::Items(items(delivery, read.id, drafts, config)),
     }
 }
 

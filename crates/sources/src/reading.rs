@@ -1,9 +1,28 @@
 //! What reading a delivery leads to.
 
 use homeostat_schema::wire::flat::{self, SubmissionError};
+use http::HeaderMap;
 
 use crate::draft::Draft;
 use crate::json::BodyError;
+
+/// What a reader is given: a delivery that was let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a> {
+    /// As received.
+    pub headers: &'a HeaderMap,
+    /// As received and as signed.
+    pub body: &'a [u8],
+}
+
+/// What a reader made of a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    /// The sender's id of the delivery, the same when it is sent again. `None` when there is none.
+    pub id: Option<String>,
+    /// What it says.
+    pub reading: Reading,
+}
 
 /// A delivery that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +36,7 @@ pub enum Reading {
 impl Reading {
     /// A delivery that says one thing.
     pub(crate) fn one(said: flat::Draft, own_attempt: Option<String>) -> Self {
-        Self::Items(vec![Draft { said, own_attempt }])
+        Self::Items(vec![Draft { own_attempt, ..Draft::of(said) }])
     }
 }
 

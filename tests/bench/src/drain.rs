@@ -178,7 +178,7 @@ fn items(names: &[String], config: &Config, body: usize) -> Result<Vec<Item>> {
     };
     let text = Value::from((0..ITEMS).map(one).collect::<Vec<_>>()).to_string();
     let delivery = Delivery {
-        source: Source::Generic,
+        source: Source::GENERIC,
         admitted: Admitted::Verified,
         headers: &HeaderMap::new(),
         body: text.as_bytes(),

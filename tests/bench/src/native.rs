@@ -88,7 +88,7 @@ async fn take(shop: &Shop, request: Request<Body>) -> Option<Answer> {
         Ok(source) => source,
         Err(answer) => return Some(*answer),
     };
-    let body = to_bytes(body, Source::GitHub.body_max()).await.ok()?;
+    let body = to_bytes(body, Source::GITHUB.body_max()).await.ok()?;
     let headers = &parts.headers;
     let admitted = match ingest::admit(source, headers, &body, &shop.secrets, DevMode::Off) {
         Ok(admitted) => admitted,

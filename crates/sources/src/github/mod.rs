@@ -16,9 +16,10 @@ use homeostat_schema::types::{EventKind, Status};
 use homeostat_schema::wire::flat::{self, TEXT_CHARS_MAX};
 use http::{HeaderMap, header};
 
-use crate::authenticate::single;
+use crate::authenticate::{GITHUB_SIGNATURE, Scheme, single};
 use crate::json::{self, Text, bounded};
-use crate::reading::{NotUnderstood, Reading};
+use crate::reading::{NotUnderstood, Raw, Read, Reading};
+use crate::source::Profile;
 use payload::{Body, Deployment, DeploymentStatus, Repository, Shape, WorkflowRun};
 
 /// Longest `X-GitHub-Delivery` taken; GitHub sends a GUID of 36 characters.
@@ -27,6 +28,19 @@ const DELIVERY_MAX: usize = 64;
 const EVENT_MAX: usize = 64;
 /// What `after` holds when a branch or tag was deleted, in SHA-1 and in SHA-256 repositories.
 const ZERO: char = '0';
+
+/// GitHub. It delivers nothing longer than 25 MB.
+pub(crate) const PROFILE: Profile = Profile {
+    name: "github",
+    body_max: 25 * 1024 * 1024,
+    schemes: &[Scheme::HmacBody { header: GITHUB_SIGNATURE }],
+    read: read_delivery,
+};
+
+fn read_delivery(raw: &Raw<'_>) -> Result<Read, NotUnderstood> {
+    let id = delivery_id(raw.headers)?;
+    Ok(Read { id: Some(id), reading: read(raw.headers, raw.body)? })
+}
 
 /// The delivery's id. GitHub repeats it when it redelivers.
 ///

@@ -11,8 +11,8 @@ fn only_known_sources_are_routed_and_only_by_post() {
         let routed = route(&method, path).map_err(|answer| answer.status().as_u16());
         assert_eq!(routed, expected, "{method} {path}");
     };
-    check(Method::POST, "/webhooks/github", Ok(Source::GitHub));
-    check(Method::POST, "/webhooks/generic/", Ok(Source::Generic));
+    check(Method::POST, "/webhooks/github", Ok(Source::GITHUB));
+    check(Method::POST, "/webhooks/generic/", Ok(Source::GENERIC));
     check(Method::GET, "/webhooks/github", Err(405));
     check(Method::POST, "/webhooks/gitlub", Err(404));
     check(Method::POST, "/webhooks/", Err(404));
@@ -47,7 +47,7 @@ fn request(client: &str, extra: &[(&'static str, String)]) -> HeaderMap {
 
 #[test]
 fn what_is_not_proven_is_refused_with_an_empty_body() {
-    let refused = admit(Source::GitHub, &HeaderMap::new(), b"{}", &SecretList::parse("s"), DevMode::Off);
+    let refused = admit(Source::GITHUB, &HeaderMap::new(), b"{}", &SecretList::parse("s"), DevMode::Off);
     let refused = refused.unwrap_err();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert!(refused.body().is_empty());
@@ -57,7 +57,7 @@ fn what_is_not_proven_is_refused_with_an_empty_body() {
 #[test]
 fn dev_mode_lets_in_what_is_unsigned_and_local_and_nothing_else() {
     let check = |headers: HeaderMap, secret: &str, dev_mode, expected: Option<Admitted>| {
-        let admitted = admit(Source::Generic, &headers, b"{}", &SecretList::parse(secret), dev_mode);
+        let admitted = admit(Source::GENERIC, &headers, b"{}", &SecretList::parse(secret), dev_mode);
         assert_eq!(admitted.ok(), expected, "{headers:?}");
     };
     let local = "127.0.0.1:4000";
@@ -87,11 +87,11 @@ fn dev_mode_lets_in_what_is_unsigned_and_local_and_nothing_else() {
 fn github_does_not_take_the_generic_proofs() {
     let secrets = SecretList::parse("s");
     let bearer = request("10.0.0.7:1", &[("authorization", "Bearer s".to_owned())]);
-    assert!(admit(Source::GitHub, &bearer, b"{}", &secrets, DevMode::Off).is_err());
-    assert!(admit(Source::Generic, &bearer, b"{}", &secrets, DevMode::Off).is_ok());
+    assert!(admit(Source::GITHUB, &bearer, b"{}", &secrets, DevMode::Off).is_err());
+    assert!(admit(Source::GENERIC, &bearer, b"{}", &secrets, DevMode::Off).is_ok());
     let signed = request("10.0.0.7:1", &[(GITHUB_SIGNATURE, sign(b"{}", "s").unwrap())]);
-    assert!(admit(Source::GitHub, &signed, b"{}", &secrets, DevMode::Off).is_ok());
-    assert!(admit(Source::Generic, &signed, b"{}", &secrets, DevMode::Off).is_err());
+    assert!(admit(Source::GITHUB, &signed, b"{}", &secrets, DevMode::Off).is_ok());
+    assert!(admit(Source::GENERIC, &signed, b"{}", &secrets, DevMode::Off).is_err());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_wrong_signature_is_not_made_good_by_a_right_token() {
         "10.0.0.7:1",
         &[("authorization", "Bearer s".to_owned()), (GENERIC_SIGNATURE, sign(b"other", "s").unwrap())],
     );
-    assert!(admit(Source::Generic, &both, b"{}", &SecretList::parse("s"), DevMode::Off).is_err());
+    assert!(admit(Source::GENERIC, &both, b"{}", &SecretList::parse("s"), DevMode::Off).is_err());
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn item_of(normalised: Normalised) -> Item {
 }
 
 fn github(body: &Value, received_at_ms: u64) -> Item {
-    item_of(told(Source::GitHub, &headers("deployment_status", DELIVERY), &body.to_string(), received_at_ms))
+    item_of(told(Source::GITHUB, &headers("deployment_status", DELIVERY), &body.to_string(), received_at_ms))
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_names_no_time_is_not_fresh() {
 #[test]
 fn a_redelivery_is_known_by_its_id_and_a_new_id_does_not_make_it_new() {
     let body = failed().to_string();
-    let deliver = |id, at| item_of(told(Source::GitHub, &headers("deployment_status", id), &body, at));
+    let deliver = |id, at| item_of(told(Source::GITHUB, &headers("deployment_status", id), &body, at));
     let (first, again, disguised) = (deliver(DELIVERY, 1), deliver(DELIVERY, 2), deliver("other", 3));
     assert_eq!(first.event.id, again.event.id);
     assert_eq!(first.dedupe, again.dedupe);
@@ -118,7 +118,7 @@ fn our_own_action_is_marked() {
 fn what_dev_mode_let_in_says_so() {
     let (headers, body) = (headers("deployment_status", DELIVERY), failed().to_string());
     let delivery = Delivery {
-        source: Source::GitHub,
+        source: Source::GITHUB,
         admitted: Admitted::DevMode,
         headers: &headers,
         body: body.as_bytes(),
@@ -134,7 +134,7 @@ fn what_dev_mode_let_in_says_so() {
 fn a_delivery_without_an_id_is_not_understood() {
     let mut headers = headers("ping", DELIVERY);
     headers.remove("x-github-delivery");
-    let normalised = told(Source::GitHub, &headers, r#"{"zen":"x"}"#, 1);
+    let normalised = told(Source::GITHUB, &headers, r#"{"zen":"x"}"#, 1);
     assert!(matches!(normalised, Normalised::NotUnderstood(_)), "{normalised:?}");
 }
 
@@ -148,7 +148,7 @@ fn generic(body: &str, key: Option<&str>, seed: u8) -> Vec<Item> {
     let headers = key.map(|key| (http::HeaderName::from_static("idempotency-key"), key.parse().unwrap()));
     let headers: HeaderMap = headers.into_iter().collect();
     let delivery = Delivery {
-        source: Source::Generic,
+        source: Source::GENERIC,
         admitted: Admitted::Verified,
         headers: &headers,
         body: body.as_bytes(),
@@ -202,7 +202,7 @@ fn a_sender_cannot_write_our_own_marks() {
 #[test]
 fn a_generic_body_that_cannot_be_read_names_the_field() {
     let told = told(
-        Source::Generic,
+        Source::GENERIC,
         &HeaderMap::new(),
         r#"[{"event":"run"},{"event":"run","latency":"s3cret"}]"#,
         1,

@@ -172,7 +172,7 @@ pub(super) async fn silence(client: &Client, seen: &Seen, silent_hours: u64, fin
         findings.push(Finding::skip("webhooks", "the app could not be asked when it heard its sources last"));
         return;
     }
-    for source in Source::ALL {
+    for source in Source::ALL.iter().copied() {
         let query = [("source", source.name().to_owned()), ("limit", "1".to_owned())];
         let Ok(answer) = client.get("/api/v1/events", &query).await else { continue };
         let page: Value = answer.json().unwrap_or_default();
@@ -186,12 +186,12 @@ fn heard(source: Source, last_ms: Option<u64>, now_ms: u64, silent_hours: u64) -
     let name = source.name();
     let mend = format!("docs/runbooks/silent-source.md: look at the sender's deliveries to /webhooks/{name}");
     let Some(last) = last_ms else {
-        return match source {
-            // A script of one's own that sends nothing is nothing to wait for.
-            Source::Generic => Finding::ok("webhooks", "generic never sent anything that is kept"),
-            Source::GitHub => {
-                Finding::warn("webhooks", format!("{name} never sent anything that is kept"), mend)
-            }
+        let text = format!("{name} never sent anything that is kept");
+        // A script of one's own that sends nothing is nothing to wait for.
+        return if source == Source::GENERIC {
+            Finding::ok("webhooks", text)
+        } else {
+            Finding::warn("webhooks", text, mend)
         };
     };
     let ago = now_ms.saturating_sub(last);
@@ -213,11 +213,11 @@ mod tests {
         const NOW: u64 = 1_764_244_800_000;
         const DAY: u64 = 24 * 3_600_000;
         let check = |source, last, level| assert_eq!(heard(source, last, NOW, 24).level, level, "{last:?}");
-        check(Source::GitHub, Some(NOW - DAY), Level::Ok);
-        check(Source::GitHub, Some(NOW - DAY - 1), Level::Warn);
-        check(Source::GitHub, Some(NOW + 1), Level::Ok);
-        check(Source::GitHub, None, Level::Warn);
-        check(Source::Generic, None, Level::Ok);
+        check(Source::GITHUB, Some(NOW - DAY), Level::Ok);
+        check(Source::GITHUB, Some(NOW - DAY - 1), Level::Warn);
+        check(Source::GITHUB, Some(NOW + 1), Level::Ok);
+        check(Source::GITHUB, None, Level::Warn);
+        check(Source::GENERIC, None, Level::Ok);
     }
 
     #[test]

@@ -25,11 +25,11 @@ pub(super) fn look(arguments: &Arguments, setup: &Setup, findings: &mut Vec<Find
 /// Which sources would be refused.
 fn sources(is_set: &dyn Fn(&str) -> bool) -> Finding {
     let (known, refused): (Vec<Source>, Vec<Source>) =
-        Source::ALL.into_iter().partition(|source| is_set(source.secret_variable()));
+        Source::ALL.iter().copied().partition(|source| is_set(&source.secret_variable()));
     let names =
         |sources: &[Source]| sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
     if known.is_empty() {
-        let first = environment_name(Source::GitHub.secret_variable());
+        let first = environment_name(&Source::GITHUB.secret_variable());
         return Finding::warn(
             CHECK,
             "no webhook secret is set in this shell: an app started from it refuses every source",
