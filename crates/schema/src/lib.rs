@@ -15,6 +15,7 @@ pub mod id;
 pub mod identity;
 mod names;
 pub mod number;
+pub mod plug_in;
 pub mod secret;
 pub mod time;
 pub mod types;

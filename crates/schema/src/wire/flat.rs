@@ -24,8 +24,10 @@ use crate::types::{Correlation, EventKind, Signal, Status};
 
 mod fields;
 mod full;
+mod typed;
 
 use fields::Fields;
+pub use typed::read_typed;
 
 /// The body cap of the generic source.
 pub const BYTES_MAX: usize = 1024 * 1024;
