@@ -22,12 +22,13 @@ mod progress;
 mod releases;
 mod run;
 mod score;
+pub mod sequential;
 mod settings;
 mod state;
 mod telemetry;
 mod text;
 
 pub use assess::assess;
-pub use observe::{Observed, observe, recheck};
+pub use observe::{Observed, health, observe, recheck};
 pub use settings::Settings;
 pub use state::{DecodeError, ServiceState};

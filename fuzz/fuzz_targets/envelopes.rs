@@ -1,0 +1,4 @@
+//! Readers of "cdevents", "cloudevents", "standard", "generic": no input panics, and what comes out holds its bounds.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| homeostat_fuzz::read(&["cdevents", "cloudevents", "standard", "generic"], input));
