@@ -6,6 +6,8 @@
 //! outlives it; kept are the store's connection, replaced after it broke, and the configuration,
 //! read again when its bytes changed.
 
+pub mod webhook;
+
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -30,7 +32,7 @@ static STORE: OnceLock<FrontStore> = OnceLock::new();
 pub enum FrontError {
     /// A variable the manifest should give is not there.
     #[error("the variable `{0}` cannot be read: spin.toml must give it to this component")]
-    Variable(&'static str),
+    Variable(String),
     /// No randomness for ids.
     #[error("the host gives no random bytes")]
     Random,
@@ -53,15 +55,15 @@ pub async fn store() -> Result<&'static FrontStore, FrontError> {
 ///
 /// # Errors
 /// [`FrontError::Variable`] when this component is not given it.
-pub async fn variable(name: &'static str) -> Result<String, FrontError> {
-    variables::get(name).await.map_err(|_| FrontError::Variable(name))
+pub async fn variable(name: &str) -> Result<String, FrontError> {
+    variables::get(name).await.map_err(|_| FrontError::Variable(name.to_owned()))
 }
 
 /// The secrets in a variable.
 ///
 /// # Errors
 /// [`FrontError::Variable`] when this component is not given it.
-pub async fn secrets(name: &'static str) -> Result<SecretList, FrontError> {
+pub async fn secrets(name: &str) -> Result<SecretList, FrontError> {
     Ok(SecretList::parse(&variable(name).await?))
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn take<R: Redis, S: Snapshots>(
     let drafts = generic::read(body).map_err(|error| Problem::bad(&field_of(&error), error.to_string()))?;
     let config = configuration::current(world.store.redis(), world.snapshots).await?.config;
     let delivery = Delivery {
-        source: Source::GENERIC,
+        source: Source::GENERIC.into(),
         admitted,
         headers,
         body,

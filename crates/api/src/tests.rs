@@ -467,9 +467,18 @@ fn bodies_are_refused_before_they_are_read() {
 }
 
 fn deliver(api: &Api, source: Source, headers: &HeaderMap, body: &[u8]) -> Result<(u16, Value), u16> {
-    let delivery =
-        Delivery { source, admitted: Admitted::Verified, headers, body, received_at_ms: NOW, seed: [9; 10] };
-    let taken = block_on(webhook::take(&api.store, &api.shelf, &delivery));
+    let delivery = Delivery {
+        source: source.into(),
+        admitted: Admitted::Verified,
+        headers,
+        body,
+        received_at_ms: NOW,
+        seed: [9; 10],
+    };
+    let taken = block_on(async {
+        let config = configuration::current(api.store.redis(), &api.shelf).await?.config;
+        webhook::take(&api.store, &config, &delivery).await
+    });
     taken.map(|answer| told(&answer)).map_err(|problem| problem.status().as_u16())
 }
 

@@ -4,21 +4,20 @@ use std::borrow::Cow;
 
 use homeostat_flow::name::{counters_key, view_key};
 use homeostat_flow::{Redis, ScriptStore};
+use homeostat_schema::config::Config;
 use homeostat_schema::time;
 use homeostat_sources::ingest::{self, Outcome};
 use homeostat_sources::{Delivery, Normalised, NotUnderstood, normalise};
 use serde::Serialize;
 
 use crate::answer::{Answer, Problem};
-use crate::configuration;
 use crate::intake::submit;
-use crate::port::Snapshots;
 
 /// The read model of deliveries that were verified and not understood: a stream.
 pub const NOT_UNDERSTOOD: &str = "not-understood";
 
 /// About how many of them stay.
-const KEPT: &str = "1000";
+pub(crate) const KEPT: &str = "1000";
 
 /// Bytes kept of each body: enough to see what a sender changed, not enough to fill Redis.
 const BODY_KEPT: usize = 32 * 1024;
@@ -28,13 +27,12 @@ const BODY_KEPT: usize = 32 * 1024;
 /// # Errors
 /// [`Problem`] when a store is down or full: nothing may be acknowledged. What was stored before
 /// is safe to send again.
-pub async fn take<R: Redis, S: Snapshots>(
+pub async fn take<R: Redis>(
     store: &ScriptStore<R>,
-    snapshots: &S,
+    config: &Config,
     delivery: &Delivery<'_>,
 ) -> Result<Answer, Problem> {
-    let config = configuration::current(store.redis(), snapshots).await?.config;
-    match normalise(delivery, &config) {
+    match normalise(delivery, config) {
         Normalised::Items(items) => Ok(ingest::answer(&submit(store, &items).await?)),
         Normalised::Ignored(why) => Ok(ingest::ignored(&why)),
         Normalised::NotUnderstood(why) => {
@@ -57,7 +55,8 @@ struct Letter<'a> {
     body: Cow<'a, str>,
 }
 
-async fn bury<R: Redis>(redis: &R, delivery: &Delivery<'_>, why: &NotUnderstood) -> Result<(), Problem> {
+/// The letter about a delivery.
+pub(crate) fn letter(delivery: &Delivery<'_>, why: &NotUnderstood) -> Result<Vec<u8>, Problem> {
     let letter = Letter {
         source: delivery.source.name(),
         received_at: time::display(delivery.received_at_ms),
@@ -66,7 +65,16 @@ async fn bury<R: Redis>(redis: &R, delivery: &Delivery<'_>, why: &NotUnderstood)
         body_bytes: delivery.body.len(),
         body: String::from_utf8_lossy(delivery.body.get(..BODY_KEPT).unwrap_or(delivery.body)),
     };
-    let letter = serde_json::to_vec(&letter).map_err(|_| Problem::internal("the letter has no JSON form"))?;
+    serde_json::to_vec(&letter).map_err(|_| Problem::internal("the letter has no JSON form"))
+}
+
+/// Puts a delivery that cannot be read among the dead letters, and counts it.
+pub(crate) async fn bury<R: Redis>(
+    redis: &R,
+    delivery: &Delivery<'_>,
+    why: &NotUnderstood,
+) -> Result<(), Problem> {
+    let letter = letter(delivery, why)?;
     let key = view_key(NOT_UNDERSTOOD);
     let args: [&[u8]; 7] = [key.as_bytes(), b"MAXLEN", b"~", KEPT.as_bytes(), b"*", b"d", &letter];
     redis.command("XADD", &args).await?;

@@ -15,12 +15,17 @@ use serde::{Deserialize, Serialize};
 use crate::{time, types};
 
 mod error;
+mod outside;
 mod read;
+mod source;
 mod suggest;
 mod validate;
+mod validate_outside;
 
 pub use error::{ConfigError, Invalid};
+pub use outside::{Ask, Reconcile, Sink};
 pub use read::CONFIG_BYTES_MAX;
+pub use source::{ContentEncoding, Oidc, OidcAlgorithm, SENDERS, SchemeName, Source, secret_variable};
 
 /// The name of the environment of all that no rule knows.
 pub const UNKNOWN: &str = "unknown";
@@ -36,11 +41,20 @@ pub struct Config {
     /// Service rules, first match wins.
     #[serde(rename = "service")]
     pub services: Vec<Service>,
+    /// Instances of senders that are not as the built-in ones.
+    #[serde(rename = "source")]
+    pub sources: Vec<Source>,
     /// When no attempt may be made.
     #[serde(rename = "maintenance")]
     pub windows: Vec<Window>,
     /// How the policy learns.
     pub learning: Learning,
+    /// Who is told what Homeostat does.
+    #[serde(rename = "sink")]
+    pub sinks: Vec<Sink>,
+    /// Who is asked what it sent.
+    #[serde(rename = "reconcile")]
+    pub reconcilers: Vec<Reconcile>,
 }
 
 /// How careful to be in one environment. A field left out has the default of the environment's
@@ -184,8 +198,11 @@ impl Default for Config {
             kill_switch: false,
             environments: BTreeMap::from(environments),
             services: Vec::new(),
+            sources: Vec::new(),
             windows: Vec::new(),
             learning: Learning::default(),
+            sinks: Vec::new(),
+            reconcilers: Vec::new(),
         }
     }
 }
@@ -238,6 +255,16 @@ impl Config {
         let mode = own.unwrap_or(self.environment(env).mode);
         let nameless = env == UNKNOWN || !self.environments.contains_key(env);
         if nameless && mode == Mode::Act { Mode::Suggest } else { mode }
+    }
+
+    /// The sink of this name.
+    pub fn sink(&self, name: &str) -> Option<&Sink> {
+        self.sinks.iter().find(|sink| sink.name == name)
+    }
+
+    /// The reconciler of this id.
+    pub fn reconciler(&self, id: &str) -> Option<&Reconcile> {
+        self.reconcilers.iter().find(|reconciler| reconciler.id == id)
     }
 
     /// The first maintenance window that is open at `now_ms` (milliseconds since the epoch).

@@ -17,7 +17,7 @@ use crate::source::{BODY_MAX, Profile};
 pub(crate) const PROFILE: Profile = Profile {
     name: "generic",
     body_max: BODY_MAX,
-    schemes: &[Scheme::HmacBody { header: GENERIC_SIGNATURE }, Scheme::Bearer],
+    schemes: &[Scheme::sha256(GENERIC_SIGNATURE), Scheme::Bearer],
     read: read_delivery,
 };
 

@@ -8,14 +8,15 @@
 //! Invariants: every response carries its length; a refusal for want of proof has an empty body;
 //! after a delivery was verified the answer is 2xx or 503, since senders switch a hook off on 4xx.
 
+use homeostat_schema::config::Config;
 use homeostat_schema::secret::SecretList;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 
-use crate::authenticate::single;
+use crate::authenticate::{Claim, single};
+use crate::instance::Instance;
 use crate::normalise::Admitted;
-use crate::source::Source;
 
 /// A whole response.
 pub type Answer = Response<Vec<u8>>;
@@ -48,15 +49,16 @@ impl DevMode {
     }
 }
 
-/// The source a request is for.
+/// The instance of a source that a request is for.
 ///
 /// # Errors
-/// The answer to give: 404 for an unknown source, 405 for another method than POST.
-pub fn route(method: &Method, path: &str) -> Result<Source, Box<Answer>> {
+/// The answer to give: 404 for an unknown instance, 405 for another method than POST.
+pub fn route<'a>(method: &Method, path: &str, config: &'a Config) -> Result<Instance<'a>, Box<Answer>> {
     let name = path.strip_prefix("/webhooks/").map(|name| name.strip_suffix('/').unwrap_or(name));
-    let source = name.and_then(Source::named).ok_or_else(|| Box::new(empty(StatusCode::NOT_FOUND)))?;
+    let instance = name.and_then(|name| Instance::of(config, name));
+    let instance = instance.ok_or_else(|| Box::new(empty(StatusCode::NOT_FOUND)))?;
     if method == Method::POST {
-        return Ok(source);
+        return Ok(instance);
     }
     let mut refusal = empty(StatusCode::METHOD_NOT_ALLOWED);
     refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -80,18 +82,17 @@ pub fn too_long() -> Answer {
 /// # Errors
 /// 401 with an empty body.
 pub fn admit(
-    source: Source,
-    headers: &HeaderMap,
-    body: &[u8],
+    instance: Instance<'_>,
+    claim: &Claim<'_>,
     secrets: &SecretList,
     dev_mode: DevMode,
 ) -> Result<Admitted, Box<Answer>> {
-    if source.authenticate(headers, body, secrets).is_ok() {
-        return Ok(Admitted::Verified);
+    if let Ok(proof) = instance.authenticate(claim, secrets) {
+        return Ok(Admitted::Proven(proof));
     }
     // A wrong proof is wrong in dev mode too, where there is a secret to hold it against.
-    let unproven = secrets.is_empty() || !source.claims_proof(headers);
-    if dev_mode.covers(headers) && unproven {
+    let unproven = secrets.is_empty() || !instance.claims_proof(claim.headers, secrets);
+    if dev_mode.covers(claim.headers) && unproven {
         return Ok(Admitted::DevMode);
     }
     Err(Box::new(empty(StatusCode::UNAUTHORIZED)))

@@ -12,9 +12,10 @@ use homeostat_schema::{id, identity};
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
+use crate::authenticate::Proof;
 use crate::draft::Draft;
-use crate::reading::{NotUnderstood, Raw, Reading};
-use crate::source::Source;
+use crate::instance::Instance;
+use crate::reading::{NotUnderstood, Part, Raw, Reading};
 
 /// An event's own time within this of its receipt is fresh, milliseconds. Long enough for a
 /// sender's backlog and for clocks that differ, short enough that a replayed capture or a
@@ -29,8 +30,10 @@ pub const DEV_MODE_ATTRIBUTE: &str = "dev-mode";
 /// Why a delivery was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admitted {
-    /// Its signature or token was verified.
+    /// It was verified by a token that is not of its source, as the API's is.
     Verified,
+    /// Its source's scheme verified it.
+    Proven(Proof),
     /// It was not signed, and dev mode is on. Treated as signed, so that the loop can be tried,
     /// and marked in its attributes.
     DevMode,
@@ -40,7 +43,7 @@ pub enum Admitted {
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     /// The route it came by.
-    pub source: Source,
+    pub source: Instance<'a>,
     /// Why it was let in.
     pub admitted: Admitted,
     /// As received.
@@ -62,6 +65,19 @@ pub enum Normalised {
     Ignored(String),
     /// Verified but not understood.
     NotUnderstood(NotUnderstood),
+    /// A batch of which not everything became an event: what became of each, in the sender's order.
+    Batch(Vec<Share>),
+}
+
+/// What became of one event of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Share {
+    /// It is one of ours.
+    Item(Box<Item>),
+    /// Understood and not of interest: why.
+    Ignored(String),
+    /// Verified but not understood.
+    NotUnderstood(NotUnderstood),
 }
 
 /// An event and the ids it must not come twice under.
@@ -75,14 +91,25 @@ pub struct Item {
 
 /// Reads a delivery and resolves its names by the configuration.
 pub fn normalise(delivery: &Delivery<'_>, config: &Config) -> Normalised {
-    let read = match delivery.source.read(&Raw { headers: delivery.headers, body: delivery.body }) {
+    let read = match delivery.source.source().read(&Raw { headers: delivery.headers, body: delivery.body }) {
         Err(why) => return Normalised::NotUnderstood(why),
         Ok(read) => read,
     };
     match read.reading {
         Reading::Ignored(why) => Normalised::Ignored(why),
         Reading::Items(drafts) => Normalised::Items(items(delivery, read.id, drafts, config)),
+        Reading::Batch(parts) => Normalised::Batch(shares(delivery, read.id, parts, config)),
     }
+}
+
+fn shares(delivery: &Delivery<'_>, id: Option<String>, parts: Vec<Part>, config: &Config) -> Vec<Share> {
+    let ids = Ids::new(delivery, id);
+    let share = |(at, part)| match part {
+        Part::Said(draft) => Share::Item(Box::new(item(&ids, at, *draft, config))),
+        Part::Ignored(why) => Share::Ignored(why),
+        Part::NotUnderstood(why) => Share::NotUnderstood(why),
+    };
+    parts.into_iter().enumerate().map(share).collect()
 }
 
 /// Makes events of what was read of a delivery that its sender calls `id`.
@@ -96,13 +123,19 @@ struct Ids<'a> {
     delivery: &'a Delivery<'a>,
     /// The sender's id of the delivery.
     name: Option<String>,
-    /// SHA-256 of the verified body, hexadecimal.
+    /// Digest of the verified body, hexadecimal: the scheme's, where it made one, so that the
+    /// body is hashed once, else SHA-256.
     body: String,
 }
 
 impl<'a> Ids<'a> {
     fn new(delivery: &'a Delivery<'a>, name: Option<String>) -> Self {
-        Self { delivery, name, body: hex::encode(Sha256::digest(delivery.body)) }
+        let proven = match delivery.admitted {
+            Admitted::Proven(proof) => proof.body,
+            _ => None,
+        };
+        let body = proven.unwrap_or_else(|| Sha256::digest(delivery.body).into());
+        Self { delivery, name, body: hex::encode(body) }
     }
 
     /// The ids of item number `at`. The delivery's id is not signed, so a body that names an id or

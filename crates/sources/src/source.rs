@@ -6,12 +6,14 @@
 
 use std::fmt;
 
-use homeostat_schema::secret::SecretList;
-use http::HeaderMap;
+use homeostat_schema::config;
 
-use crate::authenticate::{Refused, Scheme};
+use crate::authenticate::Scheme;
 use crate::reading::{NotUnderstood, Raw, Read};
-use crate::{generic, github};
+use crate::{
+    alertmanager, argo_rollouts, argocd, azure_devops, bitbucket, buildkite, cdevents, circleci, cloudevents,
+    datadog, flux, generic, github, gitlab, grafana, jenkins, pagerduty, plug_in, standard, tekton,
+};
 
 /// The cap of a source whose sender names none, bytes.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;
@@ -22,8 +24,9 @@ pub(crate) struct Profile {
     pub(crate) name: &'static str,
     /// The longest body taken, bytes.
     pub(crate) body_max: usize,
-    /// How a delivery is proven; the first that the delivery claims is the one it is judged by.
-    pub(crate) schemes: &'static [Scheme],
+    /// How a delivery can be proven. The first is the one it is judged by, unless the configuration
+    /// names another.
+    pub(crate) schemes: &'static [Scheme<'static>],
     /// Reads a delivery that was let in.
     pub(crate) read: fn(&Raw<'_>) -> Result<Read, NotUnderstood>,
 }
@@ -35,11 +38,68 @@ pub struct Source(&'static Profile);
 impl Source {
     /// GitHub's webhooks.
     pub const GITHUB: Self = Self(&github::PROFILE);
+    /// GitLab's webhooks, of projects, groups and the system.
+    pub const GITLAB: Self = Self(&gitlab::PROFILE);
+    /// Bitbucket's webhooks, of Cloud and of Data Center.
+    pub const BITBUCKET: Self = Self(&bitbucket::PROFILE);
+    /// Jenkins's Notification and CloudEvents plug-ins.
+    pub const JENKINS: Self = Self(&jenkins::PROFILE);
+    /// CircleCI's outbound webhooks.
+    pub const CIRCLECI: Self = Self(&circleci::PROFILE);
+    /// Buildkite's webhooks, also by way of EventBridge.
+    pub const BUILDKITE: Self = Self(&buildkite::PROFILE);
+    /// Azure DevOps service hooks.
+    pub const AZURE_DEVOPS: Self = Self(&azure_devops::PROFILE);
+    /// Argo CD's notifications, by the template in `infra/argo/`.
+    pub const ARGOCD: Self = Self(&argocd::PROFILE);
+    /// Argo Rollouts' notifications, by the templates in `infra/argo/`.
+    pub const ARGO_ROLLOUTS: Self = Self(&argo_rollouts::PROFILE);
+    /// Flux's notification-controller.
+    pub const FLUX: Self = Self(&flux::PROFILE);
+    /// Prometheus Alertmanager.
+    pub const ALERTMANAGER: Self = Self(&alertmanager::PROFILE);
+    /// Grafana's alerting.
+    pub const GRAFANA: Self = Self(&grafana::PROFILE);
+    /// Datadog's webhooks, by the payload in `infra/datadog/`.
+    pub const DATADOG: Self = Self(&datadog::PROFILE);
+    /// PagerDuty's webhooks, version 3.
+    pub const PAGERDUTY: Self = Self(&pagerduty::PROFILE);
+    /// Tekton's CloudEvents.
+    pub const TEKTON: Self = Self(&tekton::PROFILE);
+    /// CDEvents, plain or in CloudEvents.
+    pub const CDEVENTS: Self = Self(&cdevents::PROFILE);
+    /// CloudEvents of any type.
+    pub const CLOUDEVENTS: Self = Self(&cloudevents::PROFILE);
+    /// The flat form, signed by Standard Webhooks.
+    pub const STANDARD: Self = Self(&standard::PROFILE);
     /// The flat form, for scripts and for systems with no module of their own.
     pub const GENERIC: Self = Self(&generic::PROFILE);
+    /// Whatever an installed plug-in reads.
+    pub const PLUGIN: Self = Self(&plug_in::PROFILE);
 
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::GITHUB, Self::GENERIC];
+    pub const ALL: &'static [Self] = &[
+        Self::GITHUB,
+        Self::GITLAB,
+        Self::BITBUCKET,
+        Self::JENKINS,
+        Self::CIRCLECI,
+        Self::BUILDKITE,
+        Self::AZURE_DEVOPS,
+        Self::ARGOCD,
+        Self::ARGO_ROLLOUTS,
+        Self::FLUX,
+        Self::ALERTMANAGER,
+        Self::GRAFANA,
+        Self::DATADOG,
+        Self::PAGERDUTY,
+        Self::TEKTON,
+        Self::CDEVENTS,
+        Self::CLOUDEVENTS,
+        Self::STANDARD,
+        Self::GENERIC,
+        Self::PLUGIN,
+    ];
 
     /// The source of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -53,7 +113,7 @@ impl Source {
 
     /// The variable that holds its secrets.
     pub fn secret_variable(self) -> String {
-        format!("webhook_secret_{}", self.name().replace('-', "_"))
+        config::secret_variable(self.name())
     }
 
     /// The longest body taken, bytes.
@@ -61,20 +121,9 @@ impl Source {
         self.0.body_max
     }
 
-    /// Checks where a delivery comes from, by the first scheme of the source that it claims.
-    ///
-    /// # Errors
-    /// [`Refused`], with the same work done whatever was wrong.
-    pub fn authenticate(self, headers: &HeaderMap, body: &[u8], secrets: &SecretList) -> Result<(), Refused> {
-        let claimed = self.0.schemes.iter().find(|scheme| scheme.is_claimed(headers));
-        let scheme = claimed.or(self.0.schemes.last()).ok_or(Refused)?;
-        scheme.verify(headers, body, secrets)
-    }
-
-    /// Whether a delivery carries anything that claims to prove where it comes from. In dev mode
-    /// only one that claims nothing is let in unproven.
-    pub fn claims_proof(self, headers: &HeaderMap) -> bool {
-        self.0.schemes.iter().any(|scheme| scheme.is_claimed(headers))
+    /// How a delivery can be proven.
+    pub const fn schemes(self) -> &'static [Scheme<'static>] {
+        self.0.schemes
     }
 
     /// Reads a delivery that was let in.

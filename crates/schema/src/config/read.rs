@@ -6,7 +6,9 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
-use super::{Config, ConfigError, Environment, Invalid, Learning, Mode, Service, Window, suggest};
+use super::{
+    Config, ConfigError, Environment, Invalid, Learning, Mode, Reconcile, Service, Sink, Source, Window, suggest,
+};
 use crate::wire::within_depth;
 
 /// A configuration larger than this is a mistake; it is read whole on every change.
@@ -22,10 +24,16 @@ pub(super) struct File {
     environments: BTreeMap<String, Overrides>,
     #[serde(default, rename = "service")]
     services: Vec<Service>,
+    #[serde(default, rename = "source")]
+    sources: Vec<Source>,
     #[serde(default, rename = "maintenance")]
     windows: Vec<Window>,
     #[serde(default)]
     learning: Learning,
+    #[serde(default, rename = "sink")]
+    sinks: Vec<Sink>,
+    #[serde(default, rename = "reconcile")]
+    reconcilers: Vec<Reconcile>,
 }
 
 /// What a file says of one environment, to be laid over the defaults of its name.
@@ -72,8 +80,11 @@ impl From<File> for Config {
             kill_switch: file.kill_switch,
             environments,
             services: file.services,
+            sources: file.sources,
             windows: file.windows,
             learning: file.learning,
+            sinks: file.sinks,
+            reconcilers: file.reconcilers,
         }
     }
 }

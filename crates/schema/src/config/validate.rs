@@ -26,7 +26,7 @@ const DISCOUNT_MAX: f64 = 0.999;
 /// More would not be a budget.
 const ATTEMPTS_MAX: u32 = 100;
 
-type Checked = Result<(), Invalid>;
+pub(super) type Checked = Result<(), Invalid>;
 
 impl Config {
     /// Checks ranges, names, and that no rule contradicts another.
@@ -49,6 +49,8 @@ impl Config {
         for (index, window) in self.windows.iter().enumerate() {
             self.validate_window(&format!("maintenance[{index}]"), window)?;
         }
+        super::source::validate(&self.sources)?;
+        self.validate_outside()?;
         validate_learning(&self.learning)
     }
 
@@ -220,7 +222,7 @@ impl Config {
         Err(Invalid::new(format!("{path}.until"), format!("must be after `from`, {}", window.from)))
     }
 
-    fn validate_env_reference(&self, path: &str, env: &str) -> Checked {
+    pub(super) fn validate_env_reference(&self, path: &str, env: &str) -> Checked {
         if self.environments.contains_key(env) {
             return Ok(());
         }
@@ -236,7 +238,11 @@ fn validate_learning(learning: &Learning) -> Checked {
 }
 
 /// Not a number is in no range.
-fn within<T: PartialOrd + std::fmt::Display>(field: &str, value: T, range: RangeInclusive<T>) -> Checked {
+pub(super) fn within<T: PartialOrd + std::fmt::Display>(
+    field: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Checked {
     if range.contains(&value) {
         return Ok(());
     }
@@ -251,7 +257,7 @@ fn above_zero(field: &str, value: f64, most: f64) -> Checked {
     Err(Invalid::new(field, format!("{value} is not above 0 and at most {most}")))
 }
 
-fn at_most(field: &str, count: usize, max: usize) -> Checked {
+pub(super) fn at_most(field: &str, count: usize, max: usize) -> Checked {
     if count <= max {
         return Ok(());
     }
@@ -276,7 +282,7 @@ fn is_service_name(name: &str) -> bool {
 }
 
 /// One segment of a path: not empty, not `.` or `..`, and nothing to escape.
-fn is_path_part(part: &str) -> bool {
+pub(super) fn is_path_part(part: &str) -> bool {
     (1..=253).contains(&part.len())
         && !part.bytes().all(|byte| byte == b'.')
         && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))

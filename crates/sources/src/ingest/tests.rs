@@ -1,18 +1,42 @@
 use super::*;
 use crate::authenticate::{GENERIC_SIGNATURE, GITHUB_SIGNATURE, sign};
+use crate::source::Source;
+
+const NOW: u64 = 1_700_000_000_000;
+
+fn config(toml: &str) -> Config {
+    Config::from_toml(toml, "f").unwrap()
+}
+
+/// With the scheme the source has by itself.
+fn admitted(
+    source: Source,
+    headers: &HeaderMap,
+    body: &[u8],
+    secret: &str,
+    dev_mode: DevMode,
+) -> Result<Admitted, Box<Answer>> {
+    let claim = Claim { headers, body, now_ms: NOW };
+    admit(source.into(), &claim, &SecretList::parse(secret), dev_mode)
+}
 
 fn body(answer: &Answer) -> &str {
     std::str::from_utf8(answer.body()).unwrap()
 }
 
 #[test]
-fn only_known_sources_are_routed_and_only_by_post() {
-    let check = |method: Method, path: &str, expected: Result<Source, u16>| {
-        let routed = route(&method, path).map_err(|answer| answer.status().as_u16());
+fn only_known_instances_are_routed_and_only_by_post() {
+    let config = config("[[source]]\nname = \"github/team-a\"");
+    let check = |method: Method, path: &str, expected: Result<&str, u16>| {
+        let routed = route(&method, path, &config);
+        let routed = routed.map(|instance| instance.name()).map_err(|answer| answer.status().as_u16());
         assert_eq!(routed, expected, "{method} {path}");
     };
-    check(Method::POST, "/webhooks/github", Ok(Source::GITHUB));
-    check(Method::POST, "/webhooks/generic/", Ok(Source::GENERIC));
+    check(Method::POST, "/webhooks/github", Ok("github"));
+    check(Method::POST, "/webhooks/generic/", Ok("generic"));
+    check(Method::POST, "/webhooks/github/team-a", Ok("github/team-a"));
+    check(Method::POST, "/webhooks/github/team-b", Err(404));
+    check(Method::POST, "/webhooks/generic/team-a", Err(404));
     check(Method::GET, "/webhooks/github", Err(405));
     check(Method::POST, "/webhooks/gitlub", Err(404));
     check(Method::POST, "/webhooks/", Err(404));
@@ -47,7 +71,7 @@ fn request(client: &str, extra: &[(&'static str, String)]) -> HeaderMap {
 
 #[test]
 fn what_is_not_proven_is_refused_with_an_empty_body() {
-    let refused = admit(Source::GITHUB, &HeaderMap::new(), b"{}", &SecretList::parse("s"), DevMode::Off);
+    let refused = admitted(Source::GITHUB, &HeaderMap::new(), b"{}", "s", DevMode::Off);
     let refused = refused.unwrap_err();
     assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     assert!(refused.body().is_empty());
@@ -57,8 +81,12 @@ fn what_is_not_proven_is_refused_with_an_empty_body() {
 #[test]
 fn dev_mode_lets_in_what_is_unsigned_and_local_and_nothing_else() {
     let check = |headers: HeaderMap, secret: &str, dev_mode, expected: Option<Admitted>| {
-        let admitted = admit(Source::GENERIC, &headers, b"{}", &SecretList::parse(secret), dev_mode);
-        assert_eq!(admitted.ok(), expected, "{headers:?}");
+        let admitted =
+            admitted(Source::GENERIC, &headers, b"{}", secret, dev_mode).ok().map(|why| match why {
+                Admitted::Proven(_) => Admitted::Verified,
+                other => other,
+            });
+        assert_eq!(admitted, expected, "{headers:?}");
     };
     let local = "127.0.0.1:4000";
     let signed = |secret| (GENERIC_SIGNATURE, sign(b"{}", secret).unwrap());
@@ -84,14 +112,36 @@ fn dev_mode_lets_in_what_is_unsigned_and_local_and_nothing_else() {
 }
 
 #[test]
-fn github_does_not_take_the_generic_proofs() {
-    let secrets = SecretList::parse("s");
+fn a_source_takes_its_own_proof_and_no_other() {
+    let check = |source: Source, headers: &HeaderMap, expected: bool| {
+        let found = admitted(source, headers, b"{}", "s", DevMode::Off);
+        assert_eq!(found.is_ok(), expected, "{source:?} {headers:?}");
+    };
     let bearer = request("10.0.0.7:1", &[("authorization", "Bearer s".to_owned())]);
-    assert!(admit(Source::GITHUB, &bearer, b"{}", &secrets, DevMode::Off).is_err());
-    assert!(admit(Source::GENERIC, &bearer, b"{}", &secrets, DevMode::Off).is_ok());
-    let signed = request("10.0.0.7:1", &[(GITHUB_SIGNATURE, sign(b"{}", "s").unwrap())]);
-    assert!(admit(Source::GITHUB, &signed, b"{}", &secrets, DevMode::Off).is_ok());
-    assert!(admit(Source::GENERIC, &signed, b"{}", &secrets, DevMode::Off).is_err());
+    let theirs = request("10.0.0.7:1", &[(GITHUB_SIGNATURE, sign(b"{}", "s").unwrap())]);
+    let ours = request("10.0.0.7:1", &[(GENERIC_SIGNATURE, sign(b"{}", "s").unwrap())]);
+    check(Source::GITHUB, &bearer, false);
+    check(Source::GITHUB, &theirs, true);
+    check(Source::GITHUB, &ours, false);
+    check(Source::GENERIC, &bearer, false);
+    check(Source::GENERIC, &theirs, false);
+    check(Source::GENERIC, &ours, true);
+}
+
+#[test]
+fn the_configuration_decides_the_scheme_and_no_header_does() {
+    let config = config("[[source]]\nname = \"generic\"\nscheme = \"bearer\"");
+    let instance = Instance::of(&config, "generic").unwrap();
+    let bearer = ("authorization", "Bearer s".to_owned());
+    let signed = (GENERIC_SIGNATURE, sign(b"{}", "s").unwrap());
+    for (pairs, expected) in
+        [(vec![bearer.clone()], true), (vec![signed.clone()], false), (vec![bearer, signed], true)]
+    {
+        let headers = request("10.0.0.7:1", &pairs);
+        let claim = Claim { headers: &headers, body: b"{}", now_ms: NOW };
+        let found = admit(instance, &claim, &SecretList::parse("s"), DevMode::Off);
+        assert_eq!(found.is_ok(), expected, "{pairs:?}");
+    }
 }
 
 #[test]
@@ -100,7 +150,7 @@ fn a_wrong_signature_is_not_made_good_by_a_right_token() {
         "10.0.0.7:1",
         &[("authorization", "Bearer s".to_owned()), (GENERIC_SIGNATURE, sign(b"other", "s").unwrap())],
     );
-    assert!(admit(Source::GENERIC, &both, b"{}", &SecretList::parse("s"), DevMode::Off).is_err());
+    assert!(admitted(Source::GENERIC, &both, b"{}", "s", DevMode::Off).is_err());
 }
 
 #[test]
