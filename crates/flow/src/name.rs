@@ -152,12 +152,23 @@ impl Shard {
         Self(format!("env:{name}"))
     }
 
+    /// The shard of one place outside that is told something.
+    pub fn outlet(name: &str) -> Self {
+        Self(format!("out:{name}"))
+    }
+
+    /// Whether this is the shard of a place outside.
+    pub fn is_outlet(&self) -> bool {
+        self.0.starts_with("out:")
+    }
+
     /// Reads a shard's name as a doorbell carries it; `None` for what no shard is called.
     pub fn parse(name: &str) -> Option<Self> {
         let is_index = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         let known = name == "global"
             || name.strip_prefix('s').is_some_and(is_index)
-            || name.strip_prefix("env:").is_some_and(|env| !env.is_empty());
+            || name.strip_prefix("env:").is_some_and(|env| !env.is_empty())
+            || name.strip_prefix("out:").is_some_and(|outlet| !outlet.is_empty());
         (known && name.len() <= SHARD_NAME_BYTES_MAX).then(|| Self(name.to_owned()))
     }
 
@@ -208,6 +219,8 @@ mod tests {
         check("s", false);
         check("s-1", false);
         check("env:", false);
+        check("out:team", true);
+        check("out:", false);
         check("", false);
         check(&format!("env:{}", "x".repeat(SHARD_NAME_BYTES_MAX)), false);
     }

@@ -6,6 +6,7 @@
 use sha1::{Digest, Sha1};
 
 use crate::name::seen_key;
+use crate::redis::{Redis, RedisError, Reply};
 
 /// Days before an event's own in which it may have been seen: the sender's longest redelivery, 72 h.
 pub const SEEN_DAYS_BACK: i64 = 3;
@@ -50,6 +51,22 @@ pub(crate) fn sets(day: i64, bucket: u64) -> Vec<String> {
     days.extend((1..=SEEN_DAYS_BACK).map(|back| day - back));
     days.extend((1..=SEEN_DAYS_AHEAD).map(|ahead| day + ahead));
     days.into_iter().map(|day| seen_key(day, bucket)).collect()
+}
+
+/// Whether an id was seen on this day, or on those before and after it that are looked into.
+///
+/// # Errors
+/// [`RedisError`] as of every command.
+pub async fn is_seen<R: Redis>(redis: &R, id: &str, day: i64) -> Result<bool, RedisError> {
+    let (number, bucket) = number_and_bucket(id);
+    let number = number.to_string();
+    for set in sets(day, bucket) {
+        let reply = redis.command("SISMEMBER", &[set.as_bytes(), number.as_bytes()]).await?;
+        if reply.first().and_then(Reply::number) == Some(1) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

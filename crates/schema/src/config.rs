@@ -17,6 +17,7 @@ use crate::{time, types};
 mod error;
 mod outside;
 mod read;
+mod retention;
 mod source;
 mod suggest;
 mod validate;
@@ -25,6 +26,7 @@ mod validate_outside;
 pub use error::{ConfigError, Invalid};
 pub use outside::{Ask, Reconcile, Sink};
 pub use read::CONFIG_BYTES_MAX;
+pub use retention::Retention;
 pub use source::{ContentEncoding, Oidc, OidcAlgorithm, SENDERS, SchemeName, Source, secret_variable};
 
 /// The name of the environment of all that no rule knows.
@@ -49,6 +51,8 @@ pub struct Config {
     pub windows: Vec<Window>,
     /// How the policy learns.
     pub learning: Learning,
+    /// How long what was received is kept.
+    pub retention: Retention,
     /// Who is told what Homeostat does.
     #[serde(rename = "sink")]
     pub sinks: Vec<Sink>,
@@ -201,6 +205,7 @@ impl Default for Config {
             sources: Vec::new(),
             windows: Vec::new(),
             learning: Learning::default(),
+            retention: Retention::default(),
             sinks: Vec::new(),
             reconcilers: Vec::new(),
         }

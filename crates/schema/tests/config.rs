@@ -110,7 +110,7 @@ fn a_misspelt_field_is_named_with_its_place_and_the_name_meant() {
     refused(
         "kill_swich = true\n",
         "homeostat.toml:1:1: unknown field `kill_swich`, expected one of `kill_switch`, `environments`, \
-         `service`, `maintenance`, `learning`, `sink`, `reconcile`; did you mean `kill_switch`?",
+         `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`; did you mean `kill_switch`?",
     );
     refused(
         "# a comment\n[environments.stage]\n  timeout = 3\n",
@@ -260,7 +260,7 @@ fn the_json_form_has_the_same_fields_and_the_same_checks() {
     assert_eq!(
         message("{\n \"kill_swich\": 1}"),
         "body:2:13: unknown field `kill_swich`, expected one of `kill_switch`, \
-         `environments`, `service`, `source`, `maintenance`, `learning`; did you mean `kill_switch`?"
+         `environments`, `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`; did you mean `kill_switch`?"
     );
     assert_eq!(
         message("{\"environments\":{\"dev\":{\"score_min\":-1}}}"),

@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
 use super::{
-    Config, ConfigError, Environment, Invalid, Learning, Mode, Reconcile, Service, Sink, Source, Window, suggest,
+    Config, ConfigError, Environment, Invalid, Learning, Mode, Reconcile, Service, Sink, Source, Window,
+    suggest,
 };
 use crate::wire::within_depth;
 
@@ -30,6 +31,8 @@ pub(super) struct File {
     windows: Vec<Window>,
     #[serde(default)]
     learning: Learning,
+    #[serde(default)]
+    retention: Retention,
     #[serde(default, rename = "sink")]
     sinks: Vec<Sink>,
     #[serde(default, rename = "reconcile")]
@@ -83,6 +86,7 @@ impl From<File> for Config {
             sources: file.sources,
             windows: file.windows,
             learning: file.learning,
+            retention: file.retention,
             sinks: file.sinks,
             reconcilers: file.reconcilers,
         }
