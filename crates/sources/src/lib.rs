@@ -24,6 +24,7 @@ mod clock;
 pub mod cloudevents;
 mod datadog;
 pub mod draft;
+mod encoding;
 mod flux;
 mod forge;
 pub mod generic;

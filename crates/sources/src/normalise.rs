@@ -5,17 +5,21 @@
 //! Invariants: the same delivery gives the same events, ids included; an event never occurred
 //! after it was received; what cannot be shown to be fresh is not fresh.
 
+use std::cell::OnceCell;
+
 use homeostat_schema::config::Config;
 use homeostat_schema::types::{Event, Trust};
 use homeostat_schema::wire::flat::{self, ATTRIBUTES_MAX};
 use homeostat_schema::{id, identity};
 use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 use sha2::{Digest, Sha256};
 
 use crate::authenticate::Proof;
 use crate::draft::Draft;
+use crate::encoding;
 use crate::instance::Instance;
-use crate::reading::{NotUnderstood, Part, Raw, Reading};
+use crate::reading::{NotUnderstood, Part, Raw, Read, Reading};
 
 /// An event's own time within this of its receipt is fresh, milliseconds. Long enough for a
 /// sender's backlog and for clocks that differ, short enough that a replayed capture or a
@@ -91,7 +95,7 @@ pub struct Item {
 
 /// Reads a delivery and resolves its names by the configuration.
 pub fn normalise(delivery: &Delivery<'_>, config: &Config) -> Normalised {
-    let read = match delivery.source.source().read(&Raw { headers: delivery.headers, body: delivery.body }) {
+    let read = match read(delivery) {
         Err(why) => return Normalised::NotUnderstood(why),
         Ok(read) => read,
     };
@@ -99,6 +103,19 @@ pub fn normalise(delivery: &Delivery<'_>, config: &Config) -> Normalised {
         Reading::Ignored(why) => Normalised::Ignored(why),
         Reading::Items(drafts) => Normalised::Items(items(delivery, read.id, drafts, config)),
         Reading::Batch(parts) => Normalised::Batch(shares(delivery, read.id, parts, config)),
+    }
+}
+
+/// Reads a body as it was before it was compressed for the way.
+fn read(delivery: &Delivery<'_>) -> Result<Read, NotUnderstood> {
+    let source = delivery.source.source();
+    match encoding::decoded(delivery.source, delivery.headers, delivery.body)? {
+        None => source.read(&Raw { headers: delivery.headers, body: delivery.body }),
+        Some(body) => {
+            let mut headers = delivery.headers.clone();
+            headers.remove(CONTENT_ENCODING);
+            source.read(&Raw { headers: &headers, body: &body })
+        }
     }
 }
 
@@ -124,29 +141,39 @@ struct Ids<'a> {
     /// The sender's id of the delivery.
     name: Option<String>,
     /// Digest of the verified body, hexadecimal: the scheme's, where it made one, so that the
-    /// body is hashed once, else SHA-256.
-    body: String,
+    /// body is hashed once, else SHA-256. Made when it is needed.
+    body: OnceCell<String>,
 }
 
 impl<'a> Ids<'a> {
     fn new(delivery: &'a Delivery<'a>, name: Option<String>) -> Self {
-        let proven = match delivery.admitted {
-            Admitted::Proven(proof) => proof.body,
-            _ => None,
-        };
-        let body = proven.unwrap_or_else(|| Sha256::digest(delivery.body).into());
-        Self { delivery, name, body: hex::encode(body) }
+        Self { delivery, name, body: OnceCell::new() }
+    }
+
+    fn body(&self) -> &str {
+        self.body.get_or_init(|| {
+            let proven = match self.delivery.admitted {
+                Admitted::Proven(proof) => proof.body,
+                Admitted::Verified | Admitted::DevMode => None,
+            };
+            hex::encode(proven.unwrap_or_else(|| Sha256::digest(self.delivery.body).into()))
+        })
     }
 
     /// The ids of item number `at`. The delivery's id is not signed, so a body that names an id or
     /// a time of its own also counts by its digest: a new delivery id does not make it new. A
-    /// body without either may well be meant twice.
-    fn dedupe(&self, at: usize, draft: &flat::Draft) -> Vec<String> {
+    /// body without either may well be meant twice. A state of something is one event, whatever
+    /// the delivery and the body.
+    fn dedupe(&self, at: usize, draft: &Draft) -> Vec<String> {
         let source = self.delivery.source.name();
+        let said = &draft.said;
         let name = self.name.as_ref().map(|name| format!("{source}:delivery:{name}:{at}"));
-        let own = draft.delivery.as_ref().map(|own| format!("{source}:id:{own}"));
-        let body = told_apart(draft).then(|| format!("{source}:body:{}:{at}", self.body));
-        [name, own, body].into_iter().flatten().collect()
+        let own = said.delivery.as_ref().map(|own| format!("{source}:id:{own}"));
+        let body = told_apart(said).then(|| format!("{source}:body:{}:{at}", self.body()));
+        let state = draft.subject.as_ref().map(|subject| {
+            format!("{source}:state:{}:{}:{}", subject.attempt, said.status.name(), subject.id)
+        });
+        [name, own, body, state].into_iter().flatten().collect()
     }
 
     /// From what the sender calls it, else from what it says, else from time and chance.
@@ -174,7 +201,7 @@ fn numbered(mut seed: [u8; 10], at: usize) -> [u8; 10] {
 }
 
 fn item(ids: &Ids<'_>, at: usize, draft: Draft, config: &Config) -> Item {
-    let (id, dedupe) = (ids.event(at, &draft.said), ids.dedupe(at, &draft.said));
+    let (id, dedupe) = (ids.event(at, &draft.said), ids.dedupe(at, &draft));
     Item { event: event(ids.delivery, id, draft, config), dedupe }
 }
 

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
 use super::{
-    Config, ConfigError, Environment, Invalid, Learning, Mode, Reconcile, Service, Sink, Source, Window,
-    suggest,
+    Config, ConfigError, Environment, Invalid, Learning, Mode, Reconcile, Retention, Service, Sink, Source,
+    Window, suggest,
 };
 use crate::wire::within_depth;
 

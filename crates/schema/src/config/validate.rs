@@ -51,6 +51,7 @@ impl Config {
         }
         super::source::validate(&self.sources)?;
         self.validate_outside()?;
+        self.retention.validate()?;
         validate_learning(&self.learning)
     }
 
