@@ -20,8 +20,6 @@ pub struct Observed {
     pub state: ServiceState,
     /// What opened; empty most of the time.
     pub findings: Vec<Finding>,
-    /// How the service is now.
-    pub health: Health,
     /// When to call [`recheck`] if nothing else comes, milliseconds since the epoch. Each answer
     /// replaces the one before; `None` takes it back.
     pub recheck_at_ms: Option<u64>,
@@ -40,7 +38,7 @@ pub fn observe(mut state: ServiceState, event: &Event, settings: &Settings, now_
             finding::by_event(&state, opened, health, event, settings, now_ms)
         })
         .collect();
-    finish(state, findings, settings, now_ms)
+    finish(state, findings, settings)
 }
 
 /// The time of [`Observed::recheck_at_ms`] has come: looks whether telemetry stopped.
@@ -59,16 +57,17 @@ pub fn recheck(
         let place = Place { env, service, now_ms };
         findings.push(finding::by_silence(&state, health, &place, settings));
     }
-    finish(state, findings, settings, now_ms)
+    finish(state, findings, settings)
 }
 
-fn finish(state: ServiceState, findings: Vec<Finding>, settings: &Settings, now_ms: u64) -> Observed {
-    Observed {
-        health: score::health(parts(&state, settings, now_ms), settings),
-        recheck_at_ms: state.telemetry.due_ms(settings),
-        findings,
-        state,
-    }
+/// How a service is at this time. Apart from [`observe`], as it takes as long and only the last of
+/// many events needs it.
+pub fn health(state: &ServiceState, settings: &Settings, now_ms: u64) -> Health {
+    score::health(parts(state, settings, now_ms), settings)
+}
+
+fn finish(state: ServiceState, findings: Vec<Finding>, settings: &Settings) -> Observed {
+    Observed { recheck_at_ms: state.telemetry.due_ms(settings), findings, state }
 }
 
 fn is_only_recorded(event: &Event) -> bool {

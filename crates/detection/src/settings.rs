@@ -1,5 +1,7 @@
 //! The thresholds of one environment.
 
+use std::borrow::Cow;
+
 use homeostat_schema::config::{Config, Environment};
 
 /// What a service of one environment is held against.
@@ -22,7 +24,7 @@ impl Settings {
     /// know gets those of `unknown`.
     pub fn of(config: &Config, env: &str, config_version: u64) -> Self {
         let known = config.environments.get(env).or_else(|| config.environments.get("unknown"));
-        let environment = known.cloned().unwrap_or_else(|| Environment::named(env));
+        let environment = known.map_or_else(|| Cow::Owned(Environment::named(env)), Cow::Borrowed);
         Self {
             score_min: environment.score_min,
             timeout_ms: environment.timeout_s.saturating_mul(1000),

@@ -66,11 +66,15 @@ impl ServiceState {
     /// [`DecodeError`] when the bytes are not a state, or one of an unknown form.
     pub fn decode(bytes: Option<&[u8]>) -> Result<Self, DecodeError> {
         let Some(bytes) = bytes else { return Ok(Self::default()) };
-        let form: Form = serde_json::from_slice(bytes)?;
-        if form.schema != SCHEMA {
-            return Err(DecodeError::UnknownForm(form.schema));
+        match serde_json::from_slice::<Self>(bytes) {
+            Ok(state) if state.schema == SCHEMA => Ok(state),
+            Ok(state) => Err(DecodeError::UnknownForm(state.schema)),
+            // Another form need not look like this one.
+            Err(error) => match serde_json::from_slice::<Form>(bytes) {
+                Ok(form) if form.schema != SCHEMA => Err(DecodeError::UnknownForm(form.schema)),
+                _ => Err(error.into()),
+            },
         }
-        Ok(serde_json::from_slice(bytes)?)
     }
 
     /// The stored form.

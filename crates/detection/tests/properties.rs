@@ -4,7 +4,7 @@
 mod common;
 
 use common::{ENV, S, SERVICE, Service, deployment, errors, event, latency, run, settings};
-use homeostat_detection::{DecodeError, ServiceState, observe, recheck};
+use homeostat_detection::{DecodeError, ServiceState, health, observe, recheck};
 use homeostat_schema::types::{Correlation, Event, EventKind, FindingKind, Health, Signal, Status, Verdict};
 use proptest::prelude::*;
 
@@ -159,12 +159,13 @@ proptest! {
         let mut state = ServiceState::default();
         for (event, now_ms) in &all {
             let observed = observe(state, event, &settings(), *now_ms);
-            prop_assert!(is_sound(&observed.health), "{:?}", observed.health);
+            let after = health(&observed.state, &settings(), *now_ms);
+            prop_assert!(is_sound(&after), "{after:?}");
             for finding in &observed.findings {
                 prop_assert!(is_sound(&finding.health));
             }
             let rechecked = recheck(observed.state, ENV, SERVICE, &settings(), *now_ms);
-            prop_assert!(is_sound(&rechecked.health));
+            prop_assert!(is_sound(&health(&rechecked.state, &settings(), *now_ms)));
             let bytes = rechecked.state.encode();
             prop_assert!(bytes.len() <= ENCODED_BYTES_MAX, "{} bytes", bytes.len());
             state = ServiceState::decode(Some(&bytes)).expect("what was encoded");

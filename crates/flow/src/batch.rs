@@ -109,27 +109,48 @@ pub(crate) async fn digest<S: Store, P: Step>(
     shard: &Shard,
     batch: &Batch,
 ) -> Result<Digested, StoreError> {
+    let digested = run(store, step, shard, batch, batch.inputs.len()).await?;
+    let (consumed, Some(error)) = (digested.consumed, &digested.error) else { return Ok(digested) };
+    // The hand may hold a part of what failed: those before it once more, with an empty one.
+    let before = run(store, step, shard, batch, consumed).await?;
+    Ok(Digested { error: before.error.or_else(|| Some(error.clone())), ..before })
+}
+
+async fn run<S: Store, P: Step>(
+    store: &S,
+    step: &P,
+    shard: &Shard,
+    batch: &Batch,
+    many: usize,
+) -> Result<Digested, StoreError> {
     let mut known = Known::new(&batch.state);
+    let mut hand = P::Hand::default();
     let mut digested = Digested::default();
-    let mut moved = BTreeSet::new();
-    for (index, input) in batch.inputs.iter().enumerate() {
-        if !is_moved(&moved, input) {
-            match apply(store, step, shard, batch, input, &mut known).await? {
+    let mut timers = Timers::default();
+    for (index, input) in batch.inputs.iter().take(many).enumerate() {
+        if !timers.moved(input) {
+            match apply(store, step, shard, batch, input, &mut known, &mut hand).await? {
                 Err(error) => {
                     digested.error = Some(error);
-                    break;
+                    return Ok(digested);
                 }
                 Ok(effects) => {
                     known.apply(&effects);
-                    moved.extend(effects.timers.iter().map(timer_name));
+                    timers.note(&effects);
                     digested.effects.absorb(effects);
                 }
             }
         }
         digested.consumed = index + 1;
-        if ends_early(&digested.effects, batch.inputs.get(index + 1)) {
+        let is_full = digested.effects.len() > BATCH_EFFECTS_MAX;
+        if is_full || timers.ring_before(batch.inputs.get(index + 1)) {
             break;
         }
+    }
+    match checked(store.cell(), step.put_down(hand, batch.now_ms)) {
+        Ok(effects) => digested.effects.absorb(effects),
+        // Whose it is will show when each goes alone.
+        Err(error) => return Ok(Digested { error: Some(error), ..Digested::default() }),
     }
     Ok(digested)
 }
@@ -141,12 +162,15 @@ async fn apply<S: Store, P: Step>(
     batch: &Batch,
     input: &Input,
     known: &mut Known,
+    hand: &mut P::Hand,
 ) -> Result<Result<Effects, StepError>, StoreError> {
     let context = context(step.stage(), shard, input, batch.now_ms);
     let cell = store.cell();
-    settle(store, (step.stage(), shard), input, known, |state| match step.apply(&context, input, state)? {
-        Verdict::Need(more) => Ok(Asked::Need(more)),
-        Verdict::Done(effects) => checked(cell, effects).map(Asked::Settled),
+    settle(store, (step.stage(), shard), input, known, |state| {
+        match step.apply(hand, &context, input, state)? {
+            Verdict::Need(more) => Ok(Asked::Need(more)),
+            Verdict::Done(effects) => checked(cell, effects).map(Asked::Settled),
+        }
     })
     .await
 }
@@ -157,21 +181,35 @@ pub(crate) fn checked(cell: &crate::cell::Cell, effects: Effects) -> Result<Effe
     Ok(effects)
 }
 
-fn timer_name(timer: &Timer) -> (Vec<String>, String) {
-    match timer {
-        Timer::Set { name, fields, .. } | Timer::Cancel { name, fields } => (fields.clone(), name.clone()),
+/// What the inputs so far did to timers.
+#[derive(Debug, Default)]
+struct Timers {
+    touched: BTreeSet<(Vec<String>, String)>,
+    /// The earliest time one was set for.
+    earliest_ms: Option<u64>,
+}
+
+impl Timers {
+    fn note(&mut self, effects: &Effects) {
+        for timer in &effects.timers {
+            self.touched.insert(timer.id());
+            if let Timer::Set { due_ms, .. } = timer {
+                self.earliest_ms = Some(self.earliest_ms.map_or(*due_ms, |known| known.min(*due_ms)));
+            }
+        }
     }
-}
 
-fn is_moved(moved: &BTreeSet<(Vec<String>, String)>, input: &Input) -> bool {
-    input.timer.as_ref().is_some_and(|name| moved.contains(&(input.fields.clone(), name.clone())))
-}
+    /// Whether an earlier input set it anew or took it back, so that it does not ring now.
+    fn moved(&self, input: &Input) -> bool {
+        let Some(name) = &input.timer else { return false };
+        self.touched.contains(&(input.fields.clone(), name.clone()))
+    }
 
-fn ends_early(effects: &Effects, next: Option<&Input>) -> bool {
-    let size = effects.state.len() + effects.outputs.len() + effects.timers.len() + effects.writes.len();
-    let Some(next_ms) = next.and_then(input_ms) else { return false };
-    let rings_first = |timer: &Timer| matches!(timer, Timer::Set { due_ms, .. } if *due_ms <= next_ms);
-    size > BATCH_EFFECTS_MAX || effects.timers.iter().any(rings_first)
+    /// Whether one has to ring before the next input.
+    fn ring_before(&self, next: Option<&Input>) -> bool {
+        let Some(next_ms) = next.and_then(input_ms) else { return false };
+        self.earliest_ms.is_some_and(|earliest_ms| earliest_ms <= next_ms)
+    }
 }
 
 /// The time an input belongs to: an entry's append, a timer's due time.

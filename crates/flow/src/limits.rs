@@ -22,10 +22,11 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For stages of pure steps. Batch 64: at 256 a script holds Redis for over a millisecond.
+    /// For stages of pure steps. Batch 256: a script then holds Redis for about a millisecond
+    /// (docs/benchmarks.md), and beyond it an input gains little.
     /// Three tries: a killing poison stops its stage and shard for up to four leases.
     pub const STEPS: Self = Self {
-        batch: 64,
+        batch: 256,
         lease_ms: 5_000,
         drain_ms: 2_000,
         batches: 1_000,
@@ -105,6 +106,10 @@ pub const CLOSING_TRIES: u32 = 2;
 
 /// Effects after which a batch ends early, so that the sum over its inputs stays a short script.
 pub const BATCH_EFFECTS_MAX: usize = 4_096;
+
+/// Operations of one kind that a commit script carries out in one command; `MANY_MAX` in
+/// `lua/prelude.lua`. A command holds Redis as long as it takes.
+pub(crate) const RUN_MAX: usize = 1_000;
 
 /// Ids one event may come under: a delivery id, and those of what it reports.
 pub const IDS_MAX: usize = 16;

@@ -24,6 +24,16 @@ impl Reply {
         }
     }
 
+    /// The same as [`Reply::text`] without a copy of what is text already.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Status(text) => text,
+            Self::Bytes(bytes) => String::from_utf8(bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            other => other.text(),
+        }
+    }
+
     /// The value's bytes, or `None` for nil.
     pub fn into_bytes(self) -> Option<Vec<u8>> {
         match self {

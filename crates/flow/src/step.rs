@@ -113,7 +113,8 @@ pub enum Write {
         /// May be negative.
         by: i64,
     },
-    /// A member of a sorted set; the lowest are dropped beyond `keep`.
+    /// A member of a sorted set; the lowest are dropped beyond `keep`. The score of a member must
+    /// not fall: else what is dropped depends on how inputs happen to be grouped.
     Rank {
         /// Under `hs:v:`.
         key: String,
@@ -156,13 +157,40 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Adds what a later input of the same batch wants: the last word on a state field or timer
-    /// stands, outputs and writes keep their order.
+    /// Adds what a later input of the same batch wants, in order.
     pub fn absorb(&mut self, later: Self) {
         self.state.extend(later.state);
         self.outputs.extend(later.outputs);
         self.timers.extend(later.timers);
         self.writes.extend(later.writes);
+    }
+
+    /// How many there are, of all kinds.
+    pub(crate) fn len(&self) -> usize {
+        self.state.len() + self.outputs.len() + self.timers.len() + self.writes.len()
+    }
+}
+
+impl Timer {
+    /// What tells it from others: its fields and its name.
+    pub(crate) fn id(&self) -> (Vec<String>, String) {
+        let (Self::Set { name, fields, .. } | Self::Cancel { name, fields }) = self;
+        (fields.clone(), name.clone())
+    }
+}
+
+impl Write {
+    /// The key it goes to, relative to `hs:v:`.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Set { key, .. }
+            | Self::Delete { key }
+            | Self::HashSet { key, .. }
+            | Self::Add { key, .. }
+            | Self::Rank { key, .. }
+            | Self::Unrank { key, .. }
+            | Self::Append { key, .. } => key,
+        }
     }
 }
 
@@ -182,15 +210,35 @@ pub struct StepError(pub String);
 
 /// A stage's work: `(state, input, now) -> (state, outputs, timers)`, nothing else.
 pub trait Step {
+    /// What it keeps in hand from one input of a batch to the next, so that what many inputs
+    /// change is read, made and written once; `()` for a step that keeps nothing.
+    ///
+    /// It is empty before the first input. What of it is to last is in the effects of
+    /// [`Step::put_down`], committed together with the inputs': grouped otherwise, the same inputs
+    /// must leave the same behind.
+    type Hand: Default;
+
     /// Whose inbox this works on.
     fn stage(&self) -> Stage;
 
     /// Digests one input. Must be a pure function of its arguments and of the step's own
-    /// frozen configuration.
+    /// frozen configuration. It changes the hand only when it is [`Verdict::Done`]; what of the
+    /// state is in hand is newer than what `state` says.
     ///
     /// # Errors
     /// [`StepError`] when the input cannot be digested; the flow isolates and dead-letters it.
-    fn apply(&self, context: &Context, input: &Input, state: &State) -> Result<Verdict, StepError>;
+    fn apply(
+        &self,
+        hand: &mut Self::Hand,
+        context: &Context,
+        input: &Input,
+        state: &State,
+    ) -> Result<Verdict, StepError>;
+
+    /// The effects of what is in hand at the end of a batch. Pure, like [`Step::apply`].
+    fn put_down(&self, _hand: Self::Hand, _now_ms: u64) -> Effects {
+        Effects::default()
+    }
 }
 
 /// What is known of an external call after it was tried.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::fields;
+use crate::limits::RUN_MAX;
 use crate::name::{Kind, Shard, Stage, home_keys, key, view_key};
 use crate::redis::Reply;
 use crate::step::{Effects, Input, Output, State, Timer, Write};
@@ -30,16 +31,6 @@ impl Call {
     pub(crate) fn number(&mut self, number: impl std::fmt::Display) -> &mut Self {
         self.arg(number.to_string())
     }
-
-    /// The position of a key in KEYS, counted from 1 as Lua does.
-    fn position(&mut self, known: &mut BTreeMap<String, usize>, key: String) -> usize {
-        if let Some(position) = known.get(&key) {
-            return *position;
-        }
-        self.keys.push(key.clone());
-        known.insert(key, self.keys.len());
-        self.keys.len()
-    }
 }
 
 /// The id a consumed timer had, its member in the sorted set; `None` for an entry.
@@ -53,7 +44,7 @@ pub(crate) fn commit_call(commit: &Commit<'_>, bell_ms: u64, dead_max: u32) -> C
     let entries = commit.consumed.iter().filter(|input| input.timer.is_none());
     let cursor = entries.clone().next_back().map_or("", |input| input.id.as_str());
     call.arg(commit.token).number(commit.seq).number(commit.lease_ms).number(commit.open);
-    call.arg(cursor).number(entries.count()).number(commit.consumed.len());
+    call.arg(cursor).number(entries.clone().count()).number(commit.consumed.len());
     match &commit.failed {
         Some(failure) => {
             call.arg(failure.input.id.as_str()).arg(failure.error).number(failure.tries);
@@ -63,83 +54,141 @@ pub(crate) fn commit_call(commit: &Commit<'_>, bell_ms: u64, dead_max: u32) -> C
             call.arg("").arg("").number(0).arg("");
         }
     }
-    call.number(dead_max).number(commit.consumed.len());
-    for input in commit.consumed {
-        call.arg(input.id.as_str());
+    let ids: Vec<_> = entries.map(|input| input.id.as_str()).collect();
+    let timers: Vec<_> = commit.consumed.iter().filter(|input| input.timer.is_some()).collect();
+    call.number(dead_max).arg(ids.join(" ")).number(timers.len());
+    for timer in &timers {
+        call.arg(timer.id.as_str());
     }
-    for member in commit.consumed.iter().filter_map(member_of) {
-        call.arg("untimer").arg(member);
+    let mut operations = Operations { call, known: BTreeMap::new(), open: None };
+    for member in timers.into_iter().filter_map(member_of) {
+        operations.one("untimer").arg(member);
     }
-    effect_args(&mut call, commit.effects);
-    call
+    operations.effects(commit.effects);
+    operations.call
 }
 
-fn effect_args(call: &mut Call, effects: &Effects) {
-    let mut known = BTreeMap::new();
-    let last: BTreeMap<&str, &Option<Vec<u8>>> =
-        effects.state.iter().map(|(field, value)| (field.as_str(), value)).collect();
-    for (field, value) in last {
-        match value {
-            Some(value) => call.arg("state").arg(fields::escape(field)).arg(value.as_slice()),
-            None => call.arg("drop").arg(fields::escape(field)),
-        };
+/// Operations as arguments: those of one kind that follow each other make one run, which the
+/// script carries out in one command where Redis has one.
+struct Operations {
+    call: Call,
+    known: BTreeMap<String, usize>,
+    /// The run that may go on.
+    open: Option<Run>,
+}
+
+struct Run {
+    name: &'static str,
+    /// The ranking, and how many members it keeps.
+    ranking: Option<(usize, u32)>,
+    /// Where the number of its operations stands.
+    count_at: usize,
+    many: usize,
+}
+
+impl Operations {
+    fn one(&mut self, name: &'static str) -> &mut Call {
+        self.next(name, None)
     }
-    for timer in &effects.timers {
-        match timer {
-            Timer::Set { name, fields, due_ms } => {
-                call.arg("timer").number(due_ms).arg(fields::timer_member(fields, name))
+
+    /// The place for the arguments of one more operation.
+    fn next(&mut self, name: &'static str, ranking: Option<(usize, u32)>) -> &mut Call {
+        let goes_on = |run: &&mut Run| run.name == name && run.ranking == ranking && run.many < RUN_MAX;
+        if let Some(run) = self.open.as_mut().filter(goes_on) {
+            run.many += 1;
+            if let Some(count) = self.call.args.get_mut(run.count_at) {
+                *count = run.many.to_string().into_bytes();
             }
-            Timer::Cancel { name, fields } => call.arg("untimer").arg(fields::timer_member(fields, name)),
+        } else {
+            self.call.arg(name).number(1);
+            self.open = Some(Run { name, ranking, count_at: self.call.args.len() - 1, many: 1 });
+            if let Some((at, keep)) = ranking {
+                self.call.number(at).number(keep);
+            }
+        }
+        &mut self.call
+    }
+
+    /// All but what a later one takes the place of: the last word on a state field, a timer and a
+    /// plain read model stands. Writes to one read model keep their order; read models do not
+    /// depend on each other.
+    fn effects(&mut self, effects: &Effects) {
+        let state: BTreeMap<_, _> = effects.state.iter().map(|(field, value)| (field, value)).collect();
+        for (field, value) in &state {
+            if let Some(value) = value {
+                self.one("state").arg(fields::escape(field)).arg(value.as_slice());
+            }
+        }
+        for (field, _) in state.iter().filter(|(_, value)| value.is_none()) {
+            self.one("drop").arg(fields::escape(field));
+        }
+        self.timers(&effects.timers);
+        for output in &effects.outputs {
+            self.output(output);
+        }
+        let mut writes: Vec<_> = effects.writes.iter().collect();
+        writes.sort_by_key(|write| write.key());
+        for (index, write) in writes.iter().enumerate() {
+            if !writes.get(index + 1).is_some_and(|later| replaces(later, write)) {
+                self.write(write);
+            }
+        }
+    }
+
+    fn timers(&mut self, timers: &[Timer]) {
+        let last: BTreeMap<_, _> = timers.iter().map(|timer| (timer.id(), timer)).collect();
+        for ((fields, name), timer) in &last {
+            if let Timer::Set { due_ms, .. } = timer {
+                self.one("timer").number(due_ms).arg(fields::timer_member(fields, name));
+            }
+        }
+        for ((fields, name), _) in last.iter().filter(|(_, timer)| matches!(timer, Timer::Cancel { .. })) {
+            self.one("untimer").arg(fields::timer_member(fields, name));
+        }
+    }
+
+    fn output(&mut self, output: &Output) {
+        let inbox = self.position(key(Kind::Inbox, output.stage, &output.shard));
+        let bell = self.position(key(Kind::Bell, output.stage, &output.shard));
+        let call = self.one("output").number(inbox).number(bell);
+        call.arg(output.stage.as_str()).arg(output.stage.channel());
+        call.arg(output.shard.as_str()).arg(fields::join(&output.fields)).arg(output.payload.as_slice());
+    }
+
+    fn write(&mut self, write: &Write) {
+        let at = self.position(view_key(write.key()));
+        match write {
+            Write::Set { value, ttl_ms: None, .. } => self.one("set").number(at).arg(value.as_slice()),
+            Write::Set { value, ttl_ms: Some(ttl), .. } => {
+                self.one("setpx").number(at).arg(value.as_slice()).number(ttl)
+            }
+            Write::Delete { .. } => self.one("del").number(at),
+            Write::HashSet { field, value, .. } => {
+                self.one("hset").number(at).arg(field.as_str()).arg(value.as_slice())
+            }
+            Write::Add { field, by, .. } => self.one("add").number(at).arg(field.as_str()).number(by),
+            Write::Rank { member, score, keep, .. } => {
+                self.next("rank", Some((at, *keep))).number(score).arg(member.as_str())
+            }
+            Write::Unrank { member, .. } => self.one("unrank").number(at).arg(member.as_str()),
+            Write::Append { payload, keep, .. } => {
+                self.one("append").number(at).number(keep).arg(payload.as_slice())
+            }
         };
     }
-    for output in &effects.outputs {
-        output_args(call, &mut known, output);
-    }
-    for write in &effects.writes {
-        write_args(call, &mut known, write);
+
+    /// The position of a key in KEYS, counted from 1 as Lua does.
+    fn position(&mut self, key: String) -> usize {
+        *self.known.entry(key).or_insert_with_key(|key| {
+            self.call.keys.push(key.clone());
+            self.call.keys.len()
+        })
     }
 }
 
-fn output_args(call: &mut Call, known: &mut BTreeMap<String, usize>, output: &Output) {
-    let inbox = call.position(known, key(Kind::Inbox, output.stage, &output.shard));
-    let bell = call.position(known, key(Kind::Bell, output.stage, &output.shard));
-    call.arg("output").number(inbox).number(bell).arg(output.stage.as_str()).arg(output.stage.channel());
-    call.arg(output.shard.as_str()).arg(fields::join(&output.fields)).arg(output.payload.as_slice());
-}
-
-fn write_args(call: &mut Call, known: &mut BTreeMap<String, usize>, write: &Write) {
-    let at = call.position(known, view_key(write_key(write)));
-    match write {
-        Write::Set { value, ttl_ms: None, .. } => call.arg("set").number(at).arg(value.as_slice()),
-        Write::Set { value, ttl_ms: Some(ttl), .. } => {
-            call.arg("setpx").number(at).arg(value.as_slice()).number(ttl)
-        }
-        Write::Delete { .. } => call.arg("del").number(at),
-        Write::HashSet { field, value, .. } => {
-            call.arg("hset").number(at).arg(field.as_str()).arg(value.as_slice())
-        }
-        Write::Add { field, by, .. } => call.arg("add").number(at).arg(field.as_str()).number(by),
-        Write::Rank { member, score, keep, .. } => {
-            call.arg("rank").number(at).number(score).arg(member.as_str()).number(keep)
-        }
-        Write::Unrank { member, .. } => call.arg("unrank").number(at).arg(member.as_str()),
-        Write::Append { payload, keep, .. } => {
-            call.arg("append").number(at).number(keep).arg(payload.as_slice())
-        }
-    };
-}
-
-/// The key a write goes to, relative to `hs:v:`.
-pub(crate) fn write_key(write: &Write) -> &str {
-    match write {
-        Write::Set { key, .. }
-        | Write::Delete { key }
-        | Write::HashSet { key, .. }
-        | Write::Add { key, .. }
-        | Write::Rank { key, .. }
-        | Write::Unrank { key, .. }
-        | Write::Append { key, .. } => key,
-    }
+/// Whether nothing of the earlier write is left after the later one.
+fn replaces(later: &Write, earlier: &Write) -> bool {
+    matches!((earlier, later), (Write::Set { .. }, Write::Set { .. })) && earlier.key() == later.key()
 }
 
 /// Reads a flat reply from the front.
@@ -162,7 +211,7 @@ impl Answer {
     }
 
     pub(crate) fn text(&mut self) -> Result<String, StoreError> {
-        Ok(self.value()?.text())
+        Ok(self.value()?.into_text())
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, StoreError> {
@@ -206,19 +255,19 @@ fn batch(mut answer: Answer) -> Result<Batch, StoreError> {
     let many: u32 = answer.number()?;
     let inputs = (0..many).map(|_| input(&mut answer)).collect::<Result<Vec<_>, _>>()?;
     let many: u32 = answer.number()?;
+    let fields = (0..many).map(|_| answer.text()).collect::<Result<Vec<_>, _>>()?;
     let mut state = State::default();
-    for _ in 0..many {
-        let field = fields::unescape(&answer.text()?);
-        state.0.insert(field, answer.value()?.into_bytes());
+    for field in fields {
+        state.0.insert(fields::unescape(&field), answer.value()?.into_bytes());
     }
     Ok(Batch { token, seq, now_ms, tries, dead, inputs, state })
 }
 
 fn input(answer: &mut Answer) -> Result<Input, StoreError> {
-    let kind = answer.text()?;
     let id = answer.text()?;
     let needed = fields::split(&answer.text()?);
-    if kind == "t" {
+    // An entry's id begins with a digit.
+    if id.starts_with("t:") {
         return Ok(Input { id, fields: needed, timer: Some(answer.text()?), payload: Vec::new() });
     }
     Ok(Input { id, fields: needed, timer: None, payload: answer.bytes()? })

@@ -1,5 +1,7 @@
 //! Detect: an event changes what is known of its service, and may open findings.
 
+use std::collections::BTreeMap;
+
 use homeostat_detection::{self as detection, Observed, ServiceState, Settings};
 use homeostat_flow::{Context, Effects, Input, Output, Stage, State, Step, StepError, Timer, Verdict};
 use homeostat_schema::{
@@ -19,6 +21,46 @@ pub struct Detect {
     frozen: Versioned,
 }
 
+/// The services of one batch by their fields: each is read and written once, however many events
+/// are about it.
+#[derive(Default)]
+pub struct Hand(BTreeMap<String, Held>);
+
+struct Held {
+    state: ServiceState,
+    /// Environment and service, once something was observed.
+    observed: Option<(String, String)>,
+}
+
+impl Hand {
+    fn take_up(&mut self, field: &str, state: &State) -> Result<&mut Held, StepError> {
+        if !self.0.contains_key(field) {
+            let known =
+                ServiceState::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
+            self.0.insert(field.to_owned(), Held { state: known, observed: None });
+        }
+        self.0.get_mut(field).ok_or_else(|| StepError(format!("{field} is not in hand")))
+    }
+}
+
+impl Held {
+    /// Keeps what came of it; the rest is for now.
+    fn keep(&mut self, context: &Context, field: &str, place: (&str, &str), observed: Observed) -> Effects {
+        let (env, service) = place;
+        self.state = observed.state;
+        self.observed.get_or_insert_with(|| (env.to_owned(), service.to_owned()));
+        let findings = observed
+            .findings
+            .into_iter()
+            .map(|finding| to_plan(context, env, service, &PlanEntry::Finding(finding.into())));
+        Effects {
+            outputs: findings.collect(),
+            timers: observed.recheck_at_ms.map(|due_ms| silence_timer(field, due_ms)).into_iter().collect(),
+            ..Effects::default()
+        }
+    }
+}
+
 impl Detect {
     /// Judges with this configuration.
     pub fn new(frozen: Versioned) -> Self {
@@ -29,18 +71,18 @@ impl Detect {
         Settings::of(&self.frozen.config, env, self.frozen.version)
     }
 
-    fn on_event(&self, context: &Context, event: &Event, state: ServiceState) -> Effects {
-        let observed = detection::observe(state, event, &self.settings(&event.env), context.now_ms);
-        let mut effects = self.on_observed(context, &event.env, &event.service, observed);
-        effects.writes.extend(view::event(event));
-        effects
+    fn on_event(&self, context: &Context, field: &str, event: &Event, held: &mut Held) -> Effects {
+        let (state, settings) = (std::mem::take(&mut held.state), self.settings(&event.env));
+        let observed = detection::observe(state, event, &settings, context.now_ms);
+        held.keep(context, field, (&event.env, &event.service), observed)
     }
 
-    fn on_silence(&self, context: &Context, field: &str, state: ServiceState) -> Result<Effects, StepError> {
+    fn on_silence(&self, context: &Context, field: &str, held: &mut Held) -> Result<Effects, StepError> {
         let (env, service) =
             name::split_field(field).ok_or_else(|| StepError(format!("not a service field: {field}")))?;
-        let observed = detection::recheck(state, env, service, &self.settings(env), context.now_ms);
-        Ok(self.on_observed(context, env, service, observed))
+        let (state, settings) = (std::mem::take(&mut held.state), self.settings(env));
+        let observed = detection::recheck(state, env, service, &settings, context.now_ms);
+        Ok(held.keep(context, field, (env, service), observed))
     }
 
     fn on_assess(&self, context: &Context, request: &AssessmentRequest, state: &ServiceState) -> Effects {
@@ -52,45 +94,57 @@ impl Detect {
         }
     }
 
-    fn on_observed(&self, context: &Context, env: &str, service: &str, observed: Observed) -> Effects {
-        let field = name::service_field(env, service);
-        let view = ServiceView {
-            env: env.to_owned(),
-            service: service.to_owned(),
-            health: observed.health.into(),
-            version: observed.state.version().map(str::to_owned),
-            commit: observed.state.commit().map(str::to_owned),
-            updated_at: time::display(context.now_ms),
-        };
-        let findings = observed
-            .findings
-            .into_iter()
-            .map(|finding| to_plan(context, env, service, &PlanEntry::Finding(finding.into())));
-        Effects {
-            outputs: findings.collect(),
-            timers: observed.recheck_at_ms.map(|due_ms| silence_timer(&field, due_ms)).into_iter().collect(),
-            writes: view::service(&view, context.now_ms),
-            state: vec![(field, Some(observed.state.encode()))],
+    fn view_of(&self, env: String, service: String, state: &ServiceState, now_ms: u64) -> ServiceView {
+        ServiceView {
+            health: detection::health(state, &self.settings(&env), now_ms).into(),
+            env,
+            service,
+            version: state.version().map(str::to_owned),
+            commit: state.commit().map(str::to_owned),
+            updated_at: time::display(now_ms),
         }
     }
 }
 
 impl Step for Detect {
+    type Hand = Hand;
+
     fn stage(&self) -> Stage {
         name::DETECT
     }
 
-    fn apply(&self, context: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
+    fn apply(
+        &self,
+        hand: &mut Hand,
+        context: &Context,
+        input: &Input,
+        state: &State,
+    ) -> Result<Verdict, StepError> {
         let field = input.fields.first().ok_or_else(|| StepError("the entry names no field".to_owned()))?;
-        let known = ServiceState::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
+        let held = hand.take_up(field, state)?;
         if input.timer.is_some() {
-            return self.on_silence(context, field, known).map(Verdict::Done);
+            return self.on_silence(context, field, held).map(Verdict::Done);
         }
         let effects = match entry::decode(&input.payload).map_err(|error| StepError(error.to_string()))? {
-            DetectEntry::Event(event) => self.on_event(context, &(*event).into(), known),
-            DetectEntry::Assess(request) => self.on_assess(context, &request.into(), &known),
+            DetectEntry::Event(event) => {
+                let event = (*event).into();
+                let mut effects = self.on_event(context, field, &event, held);
+                effects.writes.extend(view::event(&event, entry::event_json(&input.payload)));
+                effects
+            }
+            DetectEntry::Assess(request) => self.on_assess(context, &request.into(), &held.state),
         };
         Ok(Verdict::Done(effects))
+    }
+
+    fn put_down(&self, hand: Hand, now_ms: u64) -> Effects {
+        let mut effects = Effects::default();
+        for (field, held) in hand.0 {
+            let Some((env, service)) = held.observed else { continue };
+            effects.state.push((field, Some(held.state.encode())));
+            effects.writes.extend(view::service(&self.view_of(env, service, &held.state, now_ms), now_ms));
+        }
+        effects
     }
 }
 

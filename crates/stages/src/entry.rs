@@ -54,6 +54,11 @@ pub fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T, wire::WireError>
     wire::decode_form(payload)
 }
 
+/// The event's own JSON within a [`DetectEntry::Event`] that could be read: an object of one field.
+pub(crate) fn event_json(payload: &[u8]) -> Option<&[u8]> {
+    payload.strip_prefix(br#"{"event":"#)?.strip_suffix(b"}")
+}
+
 /// Writes an entry.
 pub fn encode<T: Serialize>(entry: &T) -> Vec<u8> {
     // Wire forms have string keys and finite floats only, so this cannot fail; an empty payload
@@ -79,4 +84,19 @@ pub fn for_operator(word: &types::OperatorWord, env: &str, service: &str, shards
 /// An entry for the case of one service.
 pub(crate) fn for_plan(entry: &PlanEntry, env: &str, service: &str, shard: Shard) -> Output {
     Output { stage: name::PLAN, shard, fields: vec![name::case_field(env, service)], payload: encode(entry) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::event_json;
+
+    #[test]
+    fn the_events_own_json_is_cut_out_of_its_entry() {
+        let check = |payload: &str, expected: Option<&str>| {
+            assert_eq!(event_json(payload.as_bytes()), expected.map(str::as_bytes), "{payload}");
+        };
+        check(r#"{"event":{"id":"a","trust":{}}}"#, Some(r#"{"id":"a","trust":{}}"#));
+        check(r#"{ "event":{}}"#, None);
+        check(r#"{"assess":{}}"#, None);
+    }
 }

@@ -24,11 +24,13 @@ impl Learn {
 }
 
 impl Step for Learn {
+    type Hand = ();
+
     fn stage(&self) -> Stage {
         name::LEARN
     }
 
-    fn apply(&self, _: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
+    fn apply(&self, (): &mut (), _: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
         let known = Policy::decode(state.get(name::POLICY_FIELD));
         let mut policy = known.map_err(|error| StepError(error.to_string()))?;
         let entry = entry::decode(&input.payload).map_err(|error| StepError(error.to_string()))?;

@@ -64,9 +64,9 @@ pub struct ServiceView {
     pub updated_at: String,
 }
 
-/// Records an event.
-pub(crate) fn event(event: &types::Event) -> Vec<Write> {
-    let value = crate::entry::encode(&wire::Event::from(event.clone()));
+/// Records an event; `json` is its form as it came, when that is at hand.
+pub(crate) fn event(event: &types::Event, json: Option<&[u8]>) -> Vec<Write> {
+    let value = json.map_or_else(|| wire::encode(event), <[u8]>::to_vec);
     listed(EVENTS, &event.id, event.received_at, EVENTS_KEPT, event_key(&event.id), value, Some(EVENT_TTL_MS))
 }
 

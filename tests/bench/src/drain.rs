@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::app::{self, Bench, Stages};
+use crate::cost::{Cost, Meter};
 use crate::report::{Section, Target, percentile};
 
 /// Events in the inbox, all of one shard; an inbox takes 100,000.
@@ -38,6 +39,20 @@ const PER_SECOND_MIN: f64 = 20_000.0;
 
 type NativeStore = ScriptStore<NativeRedis>;
 
+/// One inbox, worked off.
+struct Worked {
+    events: usize,
+    took: Duration,
+    cost: Cost,
+}
+
+impl Worked {
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    fn per_second(&self) -> f64 {
+        self.events as f64 / self.took.as_secs_f64()
+    }
+}
+
 pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("drain");
     section.circumstance(format!(
@@ -46,11 +61,14 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
         Limits::STEPS.batch
     ));
     for (durability, name) in [(Durability::Memory, "no persistence"), (Durability::Always, "fsync always")] {
+        let what = format!("native, {name}");
         let native = natively(durability).await.context("natively")?;
-        section.number(format!("native, {name}"), native, "events/s");
-        let wasm = through_wasm(bench, durability).await.context("through wasm")?;
+        section.number(what.clone(), native.per_second(), "events/s");
+        native.cost.report(&mut section, &what, native.events);
         let what = format!("wasm on the embedded host, {name}");
-        section.aimed(what, wasm, "events/s", Target::AtLeast(PER_SECOND_MIN));
+        let wasm = through_wasm(bench, durability).await.context("through wasm")?;
+        section.aimed(what.clone(), wasm.per_second(), "events/s", Target::AtLeast(PER_SECOND_MIN));
+        wasm.cost.report(&mut section, &what, wasm.events);
     }
     Ok(section)
 }
@@ -69,11 +87,12 @@ fn store(redis: &RedisServer) -> Result<NativeStore> {
     Ok(ScriptStore::new(NativeRedis::new(&redis.url())?, Cell::new(SHARDS_DEFAULT, &STAGES)))
 }
 
-async fn natively(durability: Durability) -> Result<f64> {
+async fn natively(durability: Durability) -> Result<Worked> {
     let redis = RedisServer::start_with(durability)?;
     fill(&redis, durability).await?;
     let store = store(&redis)?;
     let step = Detect::new(Versioned { version: 1, config: config()? });
+    let meter = Meter::start(&redis, std::process::id()).await?;
     let started = Instant::now();
     let mut done = 0;
     loop {
@@ -84,16 +103,17 @@ async fn natively(durability: Durability) -> Result<f64> {
         }
     }
     ensure!(usize::try_from(done)? == EVENTS, "{done} of {EVENTS} events were worked off");
-    Ok(rate(EVENTS, started.elapsed()))
+    Ok(Worked { events: EVENTS, took: started.elapsed(), cost: meter.stop().await? })
 }
 
-async fn through_wasm(bench: &Bench, durability: Durability) -> Result<f64> {
+async fn through_wasm(bench: &Bench, durability: Durability) -> Result<Worked> {
     let redis = RedisServer::start_with(durability)?;
     fill(&redis, durability).await?;
     let store = store(&redis)?;
     // The host's first tick rings; what was worked off before it was ready is not counted.
     let served =
         bench.serve(Stages::DetectOnly, &config_text(&names()), &redis.url(), Default::default()).await?;
+    let meter = Meter::start(&redis, served.app.id().context("the host runs")?).await?;
     let first = (committed(&store).await?, Instant::now());
     store.ring(DETECT, &Shard::service(0)).await?;
     let mut steps = Vec::new();
@@ -110,17 +130,13 @@ async fn through_wasm(bench: &Bench, durability: Durability) -> Result<f64> {
     steps.sort_by(f64::total_cmp);
     let longest = percentile(&steps, 1.0).unwrap_or_default();
     eprintln!("      {} events counted; longest pause {longest:.0} ms", EVENTS - first.0);
-    Ok(rate(EVENTS - first.0, last.1.duration_since(first.1)))
+    let (events, took) = (EVENTS - first.0, last.1.duration_since(first.1));
+    Ok(Worked { events, took, cost: meter.stop().await? })
 }
 
 async fn committed(store: &NativeStore) -> Result<usize> {
     let counters = store.counters().await?;
     Ok(usize::try_from(counters.get("committed:detect").copied().unwrap_or_default())?)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn rate(events: usize, took: Duration) -> f64 {
-    events as f64 / took.as_secs_f64()
 }
 
 /// Puts the events into the inbox, as the sources and the ingest script make them; Redis waits for
@@ -178,7 +194,7 @@ fn items(names: &[String], config: &Config, body: usize) -> Result<Vec<Item>> {
     };
     let text = Value::from((0..ITEMS).map(one).collect::<Vec<_>>()).to_string();
     let delivery = Delivery {
-        source: Source::GENERIC,
+        source: Source::GENERIC.into(),
         admitted: Admitted::Verified,
         headers: &HeaderMap::new(),
         body: text.as_bytes(),

@@ -14,6 +14,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod app;
+mod cost;
 mod drain;
 mod footprint;
 mod ingest;

@@ -249,10 +249,12 @@ fn now<F: Future>(future: F) -> F::Output {
 struct Count;
 
 impl Step for Count {
+    type Hand = ();
+
     fn stage(&self) -> Stage {
         STAGE
     }
-    fn apply(&self, _: &Context, input: &Input, _: &State) -> Result<Verdict, StepError> {
+    fn apply(&self, (): &mut (), _: &Context, input: &Input, _: &State) -> Result<Verdict, StepError> {
         let field = String::from_utf8_lossy(&input.payload).into_owned();
         let count = Write::Add { key: "count".to_owned(), field, by: 1 };
         Ok(Verdict::Done(Effects { writes: vec![count], ..Effects::default() }))

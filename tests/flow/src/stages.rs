@@ -76,11 +76,13 @@ pub fn fold(old: Option<&[u8]>, id: &str) -> Vec<u8> {
 }
 
 impl Step for Relay {
+    type Hand = ();
+
     fn stage(&self) -> Stage {
         self.stage
     }
 
-    fn apply(&self, _: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
+    fn apply(&self, (): &mut (), _: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
         let event = Event::decode(&input.payload).ok_or_else(|| StepError("not an event".to_owned()))?;
         if event.id.starts_with("poison") {
             return Err(StepError(format!("{} cannot be digested", event.id)));

@@ -59,16 +59,24 @@ struct Trap<'a, S> {
 }
 
 impl<S: Store> Step for Trap<'_, S> {
+    type Hand = ();
+
     fn stage(&self) -> Stage {
         self.inner.stage()
     }
 
-    fn apply(&self, context: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
+    fn apply(
+        &self,
+        hand: &mut (),
+        context: &Context,
+        input: &Input,
+        state: &State,
+    ) -> Result<Verdict, StepError> {
         if Event::decode(&input.payload).is_some_and(|event| event.id.starts_with("poison")) {
             self.worker.kill();
             return Ok(Verdict::Done(homeostat_flow::Effects::default()));
         }
-        self.inner.apply(context, input, state)
+        self.inner.apply(hand, context, input, state)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events by hand, and a service to send them to.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use homeostat_detection::{Observed, ServiceState, Settings, assess, observe, recheck};
+use homeostat_detection::{Observed, ServiceState, Settings, assess, health, observe, recheck};
 use homeostat_schema::types::{
     AssessmentRequest, Correlation, Event, EventKind, Finding, FindingKind, Health, Signal, Status, Trust,
 };
@@ -131,9 +131,9 @@ impl Service {
     }
 
     fn keep(&mut self, observed: Observed) {
+        self.health = Some(health(&observed.state, &settings(), self.now_ms));
         self.state = observed.state;
         self.findings.extend(observed.findings);
         self.recheck_at_ms = observed.recheck_at_ms;
-        self.health = Some(observed.health);
     }
 }

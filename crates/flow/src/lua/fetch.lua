@@ -2,6 +2,7 @@
 -- ARGV: 5 token ('' takes), 6 lease in ms, 7 batch bound, 8 tries an input has alone, 9 dead letters kept.
 local DEAD_PER_FETCH_MAX = 64 -- Keeps one call short; the next call goes on.
 local BATCH_BYTES_MAX = 4194304 -- A batch is held in a component's memory, twice; one input may be larger.
+local READ_AT_ONCE_MAX = 64 -- One look may read up to so many payloads beyond the bound above.
 
 local clash = home_clash()
 if clash then return { 'refused', clash } end
@@ -26,34 +27,54 @@ if open > 0 then
   bump('unfinished:' .. STAGE)
 end
 
-local function gather(want)
-  local entries = redis.call('XRANGE', IN, '(' .. cur, '+', 'COUNT', want)
-  local timers = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, want)
-  local inputs, entry, timer, bytes = {}, 1, 1, 0
-  while #inputs < want and bytes < BATCH_BYTES_MAX and (entries[entry] or timers[timer]) do
-    local due = tonumber(timers[timer + 1])
-    if timers[timer] and (not entries[entry] or due <= (id_parts(entries[entry][1]))) then
-      local k, name = member_parts(timers[timer])
-      table.insert(inputs,
-        { kind = 't', id = 't:' .. int(due) .. ':' .. name, k = k, d = name, member = timers[timer] })
-      timer = timer + 2
-    else
-      local k, d = entry_parts(entries[entry][2])
-      table.insert(inputs, { kind = 'e', id = entries[entry][1], k = k, d = d })
-      entry, bytes = entry + 1, bytes + #d
+-- The entries after the cursor, one after the other: a batch's worth of large ones is never read at once.
+local function reader(want)
+  local entries, at, last, many = {}, 1, cur, math.min(want, READ_AT_ONCE_MAX)
+  local function peek()
+    if at > #entries and last then
+      entries, at = redis.call('XRANGE', IN, '(' .. last, '+', 'COUNT', many), 1
+      last = #entries == many and entries[many][1] or nil
     end
+    return entries[at]
   end
-  return inputs
+  local function skip() at = at + 1 end
+  return peek, skip
 end
 
-local function condemn(input)
-  local reason = redis.call('HGET', TRIES, 'err:' .. input.id) or 'its worker was lost each time'
-  if input.kind == 'e' then
-    bury(input.id, reason, input.k, input.d, '', now, dead_max)
-    cur, read = input.id, read + 1
+-- What comes next in order of time: id, fields and payload (a timer's name) of each, in one list,
+-- how many, and the member of the first when it is a timer.
+local function gather(want)
+  local peek, skip = reader(want)
+  local timers = redis.call('ZRANGEBYSCORE', DUE, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, want)
+  local columns, many, timer, bytes, member = {}, 0, 1, 0, ''
+  while many < want and bytes < BATCH_BYTES_MAX do
+    local entry, due, id, k, d = peek(), tonumber(timers[timer + 1])
+    if not (entry or due) then break end
+    if due and (not entry or due <= (id_parts(entry[1]))) then
+      k, d = member_parts(timers[timer])
+      id = 't:' .. int(due) .. ':' .. d
+      if many == 0 then member = timers[timer] end
+      timer = timer + 2
+    else
+      id, k, d = entry[1], entry_parts(entry[2])
+      bytes = bytes + #d
+      skip()
+    end
+    columns[many * 3 + 1], columns[many * 3 + 2], columns[many * 3 + 3] = id, k, d
+    many = many + 1
+  end
+  return columns, many, member
+end
+
+local function condemn(columns, member)
+  local id, k, d = unpack(columns)
+  local reason = redis.call('HGET', TRIES, 'err:' .. id) or 'its worker was lost each time'
+  if member == '' then
+    bury(id, reason, k, d, '', now, dead_max)
+    cur, read = id, read + 1
   else
-    bury(input.id, reason, input.k, '', input.member, now, dead_max)
-    redis.call('ZREM', DUE, input.member)
+    bury(id, reason, k, '', member, now, dead_max)
+    redis.call('ZREM', DUE, member)
   end
   seq, solo = seq + 1, math.max(solo - 1, 0)
 end
@@ -63,22 +84,23 @@ local function save(open_now)
     'read', int(read), 'now', int(now), 'term', int(term))
 end
 
-local inputs, tries, dead = {}, 0, 0
+local inputs, many, tries, dead = {}, 0, 0, 0
 for round = 1, DEAD_PER_FETCH_MAX do
-  local want = count
+  local want, member = count, ''
   if solo > 0 then want = 1 end
-  inputs, tries = gather(want), 0
-  if #inputs ~= 1 then break end
-  tries = redis.call('HINCRBY', TRIES, inputs[1].id, 1)
+  tries = 0
+  inputs, many, member = gather(want)
+  if many ~= 1 then break end
+  tries = redis.call('HINCRBY', TRIES, inputs[1], 1)
   if tries <= tries_max then break end
-  condemn(inputs[1])
+  condemn(inputs, member)
   dead = dead + 1
-  inputs = {}
+  many = 0
 end
 
 -- The release: the one place that clears the flag does so where it sees that nothing is left.
 -- After a full round of dead letters there may be more, which the caller asks for again.
-if #inputs == 0 then
+if many == 0 then
   if dead == DEAD_PER_FETCH_MAX then
     save(0)
     redis.call('DEL', LEASE)
@@ -97,22 +119,18 @@ if token == '' then
   token = int(term) .. '-' .. time[1] .. '.' .. time[2]
 end
 redis.call('SET', LEASE, token, 'PX', lease_ms)
-save(#inputs)
+save(many)
 
-local reply = { 'batch', token, int(seq), int(now), tries, dead, #inputs }
 local fields, known = {}, {}
-for _, input in ipairs(inputs) do
-  for _, column in ipairs({ input.kind, input.id, input.k, input.d }) do table.insert(reply, column) end
-  for field in string.gmatch(input.k, '[^ ]+') do
-    if not known[field] then
-      known[field] = true
-      table.insert(fields, field)
-    end
+for index = 2, many * 3, 3 do
+  local k = inputs[index]
+  if not known[k] then
+    known[k] = true
+    for field in string.gmatch(k, '[^ ]+') do table.insert(fields, field) end
   end
 end
-table.insert(reply, #fields)
-for _, field in ipairs(fields) do
-  table.insert(reply, field)
-  table.insert(reply, redis.call('HGET', ST, field))
+local values = {}
+for from = 1, #fields, MANY_MAX do
+  table.insert(values, redis.call('HMGET', ST, unpack(fields, from, math.min(from + MANY_MAX - 1, #fields))))
 end
-return reply
+return { 'batch', token, int(seq), int(now), tries, dead, many, inputs, #fields, fields, values }

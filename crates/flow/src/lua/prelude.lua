@@ -5,6 +5,9 @@ local TRIES, ST, DUE, DEAD = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local CNT, CLOCK, SHARDS = KEYS[9], KEYS[10], KEYS[11]
 local STAGE, SHARD, CHANNEL, BELL_MS = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
+-- Arguments unpacked into one call: Lua's stack takes some 8,000.
+local MANY_MAX = 1000
+
 local HOME_TYPES = {
   'stream', 'string', 'string', 'hash', 'hash', 'hash', 'zset', 'stream', 'hash', 'string', 'set',
 }
@@ -91,6 +94,7 @@ local function unread()
 end
 
 local function entry_parts(values)
+  if #values == 4 and values[1] == 'k' and values[3] == 'd' then return values[2], values[4] end
   local k, d = '', ''
   for index = 1, #values, 2 do
     if values[index] == 'k' then k = values[index + 1] end

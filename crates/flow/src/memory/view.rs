@@ -40,7 +40,7 @@ impl View {
 
 /// Applies a write, or says why it cannot be.
 pub(crate) fn apply(views: &mut BTreeMap<String, View>, write: &Write, now_ms: u64) -> Result<(), String> {
-    let key = crate::wire::write_key(write).to_owned();
+    let key = write.key().to_owned();
     if let Write::Delete { .. } = write {
         views.remove(&key);
         return Ok(());
