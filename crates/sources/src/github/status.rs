@@ -2,16 +2,32 @@
 
 use homeostat_schema::types::Status;
 
-/// Of a `workflow_run`, by its action and conclusion; `None` for an action that is no news.
-pub(super) fn of_run(action: Option<&str>, conclusion: Option<&str>) -> Option<Status> {
-    match (action?, conclusion) {
+/// Of a `workflow_run`, by its action, else by its status; `None` for an action that is no news. A
+/// run that ended before GitHub told of its beginning has ended: its status says so already.
+pub(super) fn of_run(action: Option<&str>, status: Option<&str>, conclusion: Option<&str>) -> Option<Status> {
+    match (action, conclusion) {
+        (None, _) => Some(of_progress(status?, conclusion)),
+        (Some("requested" | "in_progress"), Some(end)) if status == Some("completed") => {
+            Some(of_conclusion(end))
+        }
         // A first-time contributor's run is "requested" with this conclusion already set.
-        ("requested" | "in_progress", Some("action_required")) => Some(Status::Waiting),
-        ("requested", _) => Some(Status::Queued),
-        ("in_progress", _) => Some(Status::Running),
-        ("completed", Some(conclusion)) => Some(of_conclusion(conclusion)),
-        ("completed", None) => Some(Status::Unknown),
+        (Some("requested" | "in_progress"), Some("action_required")) => Some(Status::Waiting),
+        (Some("requested"), _) => Some(Status::Queued),
+        (Some("in_progress"), _) => Some(Status::Running),
+        (Some("completed"), conclusion) => Some(of_progress("completed", conclusion)),
         _ => None,
+    }
+}
+
+/// Of a job or check, by its status and conclusion. The same words are the actions of a job.
+pub(super) fn of_progress(status: &str, conclusion: Option<&str>) -> Status {
+    match (status, conclusion) {
+        ("queued" | "requested" | "pending", _) => Status::Queued,
+        ("waiting", _) => Status::Waiting,
+        ("in_progress", _) => Status::Running,
+        ("completed", Some(conclusion)) => of_conclusion(conclusion),
+        ("completed", None) => Status::Unknown,
+        (other, _) => Status::named(other),
     }
 }
 
@@ -23,6 +39,16 @@ fn of_conclusion(conclusion: &str) -> Status {
         "cancelled" | "stale" => Status::Cancelled,
         "skipped" => Status::Skipped,
         "action_required" => Status::Waiting,
+        other => Status::named(other),
+    }
+}
+
+/// Of a commit's status, by its state.
+pub(super) fn of_commit(state: &str) -> Status {
+    match state {
+        "pending" => Status::Queued,
+        "success" => Status::Success,
+        "failure" | "error" => Status::Failure,
         other => Status::named(other),
     }
 }
@@ -48,7 +74,7 @@ mod tests {
     #[test]
     fn run_statuses_follow_action_and_conclusion() {
         let check = |action, conclusion, expected: Option<Status>| {
-            assert_eq!(of_run(action, conclusion), expected, "{action:?} {conclusion:?}");
+            assert_eq!(of_run(action, None, conclusion), expected, "{action:?} {conclusion:?}");
         };
         check(Some("requested"), None, Some(Status::Queued));
         check(Some("requested"), Some("action_required"), Some(Status::Waiting));
@@ -66,6 +92,43 @@ mod tests {
         check(Some("completed"), None, Some(Status::Unknown));
         check(Some("deleted"), None, None);
         check(None, Some("success"), None);
+    }
+
+    #[test]
+    fn a_run_without_an_action_is_told_by_its_status() {
+        let check = |status, conclusion, expected: Status| {
+            assert_eq!(of_run(None, Some(status), conclusion), Some(expected), "{status} {conclusion:?}");
+        };
+        check("queued", None, Status::Queued);
+        check("requested", None, Status::Queued);
+        check("pending", None, Status::Queued);
+        check("waiting", None, Status::Waiting);
+        check("in_progress", None, Status::Running);
+        check("completed", Some("failure"), Status::Failure);
+        check("completed", None, Status::Unknown);
+        check("brand_new", None, Status::Other("brand_new".to_owned()));
+    }
+
+    #[test]
+    fn a_run_that_ended_before_its_beginning_was_told_has_ended() {
+        let check = |action, conclusion, expected: Status| {
+            assert_eq!(of_run(Some(action), Some("completed"), conclusion), Some(expected), "{action}");
+        };
+        check("in_progress", Some("success"), Status::Success);
+        check("requested", Some("failure"), Status::Failure);
+        check("requested", Some("action_required"), Status::Waiting);
+        check("in_progress", None, Status::Running);
+        assert_eq!(of_run(Some("in_progress"), Some("queued"), Some("failure")), Some(Status::Running));
+    }
+
+    #[test]
+    fn states_of_a_commit_map() {
+        let check = |state: &str, expected: Status| assert_eq!(of_commit(state), expected, "{state}");
+        check("pending", Status::Queued);
+        check("success", Status::Success);
+        check("failure", Status::Failure);
+        check("error", Status::Failure);
+        check("brand_new", Status::Other("brand_new".to_owned()));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 use homeostat_schema::types::{EventKind, Status};
+use homeostat_schema::wire::flat::TEXT_CHARS_MAX;
 use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::draft::Draft;
+
+mod changes;
+mod runs;
 
 fn headers(event: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -81,6 +85,10 @@ fn drafted(event: &str, body: &Value) -> flat::Draft {
     only(event, body).said
 }
 
+fn attributes(said: &flat::Draft) -> Vec<(&str, &str)> {
+    said.attributes.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+}
+
 fn changed(mut body: Value, pointer: &str, value: Value) -> Value {
     *body.pointer_mut(pointer).unwrap() = value;
     body
@@ -133,6 +141,50 @@ fn a_run_of_a_fork_or_of_nobody_known_counts_as_a_forks() {
     check(json!(null), true);
     assert!(drafted("workflow_run", &without(run(), "/workflow_run", "head_repository")).fork);
     assert!(drafted("workflow_run", &without(run(), "/repository", "id")).fork);
+}
+
+#[test]
+fn a_run_without_an_action_is_read_by_its_status() {
+    let mut body = without(run(), "", "action");
+    body["workflow_run"]["status"] = json!("in_progress");
+    assert_eq!(drafted("workflow_run", &body).status, Status::Running);
+}
+
+#[test]
+fn a_state_is_known_by_its_subject_and_attempt() {
+    let check = |event: &str, body: Value, id: &str, attempt: u32| {
+        let subject = only(event, &body).subject.unwrap();
+        assert_eq!((subject.id.as_str(), subject.attempt), (id, attempt));
+    };
+    check("workflow_run", run(), "workflow_run:30433642", 2);
+    check("deployment", deployment(), "deployment:145988746", 1);
+    check("deployment_status", deployment_status(), "deployment:145988746", 1);
+}
+
+#[test]
+fn the_senders_own_names_are_kept_for_others() {
+    let mut body = run();
+    body["workflow_run"]["url"] = json!("https://api.github.com/repos/acme/shop/actions/runs/30433642");
+    let expected = [
+        ("subject", "https://api.github.com/repos/acme/shop/actions/runs/30433642/attempts/2"),
+        ("pipeline", "acme/shop/Build"),
+    ];
+    assert_eq!(attributes(&drafted("workflow_run", &body)), expected);
+    assert_eq!(attributes(&drafted("deployment", &deployment())), [("environment", "production")]);
+    body["workflow_run"]["url"] = json!(format!("https://api.github.com/{}", "x".repeat(300)));
+    assert_eq!(attributes(&drafted("workflow_run", &body)), [("pipeline", "acme/shop/Build")]);
+}
+
+#[test]
+fn a_deployment_by_a_workflow_of_a_fork_is_a_forks() {
+    let check = |run: Value, expected: bool| {
+        let body = changed(deployment(), "/workflow_run", run.clone());
+        assert_eq!(drafted("deployment", &body).fork, expected, "{run}");
+    };
+    check(json!(null), false);
+    check(json!({"id": 5}), false);
+    check(json!({"id": 5, "head_repository": {"id": 7}}), false);
+    check(json!({"id": 5, "head_repository": {"id": 8}}), true);
 }
 
 #[test]
@@ -221,30 +273,55 @@ fn what_is_not_of_interest_is_ignored_with_a_reason() {
     };
     check("ping", &json!({"zen": "Design for failure.", "hook_id": 1}), "ping");
     check("star", &json!({}), "GitHub's star events are not of interest");
+    check("create", &json!({}), "the push event says so as well");
+    check("delete", &json!({}), "the push event says so as well");
     check("push", &changed(push(), "/after", json!("0".repeat(40))), "a branch or tag was deleted");
     check("push", &changed(push(), "/deleted", json!(true)), "a branch or tag was deleted");
     let other = changed(run(), "/action", json!("unheard_of"));
     check("workflow_run", &other, "this action of a workflow_run is not of interest");
 }
 
-#[test]
-fn the_body_must_be_of_the_event_the_header_names() {
-    let bodies = [
+/// One body of every event that is read.
+fn bodies() -> Vec<(&'static str, Value)> {
+    vec![
         ("workflow_run", run()),
+        ("workflow_job", runs::job()),
+        ("check_suite", runs::check_suite()),
+        ("check_run", runs::check_run()),
+        ("status", runs::commit_status()),
         ("deployment", deployment()),
         ("deployment_status", deployment_status()),
         ("push", push()),
+        ("pull_request", changes::pull_request()),
+        ("release", changes::release()),
         ("ping", json!({"zen": "x"})),
-    ];
+    ]
+}
+
+#[test]
+fn the_body_must_be_of_the_event_the_header_names() {
+    let bodies = bodies();
+    assert_eq!(bodies.len(), Event::ALL.len());
     for (event, _) in &bodies {
         for (of, body) in &bodies {
             assert_eq!(reading(event, body).is_ok(), event == of, "{event} over the body of {of}");
         }
         assert!(reading(event, &json!({})).is_err(), "{event} over nothing");
     }
-    let mut job = run();
-    job["workflow_job_run"] = json!({});
-    assert!(reading("workflow_run", &job).is_err(), "a deployment review");
+}
+
+#[test]
+fn a_body_of_an_event_that_is_not_read_passes_for_no_other() {
+    let check = |event: &str, mut body: Value, field: &str| {
+        body[field] = json!({});
+        assert!(reading(event, &body).is_err(), "{event} with {field}");
+    };
+    check("workflow_run", run(), "workflow_job_run");
+    check("workflow_run", run(), "workflow_job");
+    check("deployment", deployment(), "workflow_job_runs");
+    check("deployment", deployment(), "deployment_callback_url");
+    check("workflow_run", run(), "deployment_status");
+    assert!(reading("pull_request", &without(changes::pull_request(), "", "number")).is_err(), "a review");
 }
 
 #[test]
@@ -380,18 +457,19 @@ fn bodies_that_are_not_what_they_should_be_are_not_understood() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_answered_without_panic(event in "workflow_run|deployment|deployment_status|push|ping", body: Vec<u8>) {
+    fn any_bytes_are_answered_without_panic(event in 0..Event::ALL.len(), body: Vec<u8>) {
         // Random bytes are next to never an object of the right shape.
-        let read = read(&headers(&event), &body);
+        let read = read(&headers(Event::ALL[event].name()), &body);
         prop_assert!(read.is_err(), "{read:?}");
     }
 
     #[test]
-    fn any_change_to_a_value_is_answered_without_panic(at: prop::sample::Index, value in replacement(), event in 0_usize..4) {
-        let (event, body) = [
-            ("workflow_run", run()), ("deployment", deployment()),
-            ("deployment_status", deployment_status()), ("push", push()),
-        ][event].clone();
+    fn any_change_to_a_value_is_answered_without_panic(
+        at: prop::sample::Index,
+        value in replacement(),
+        event in 0..Event::ALL.len(),
+    ) {
+        let (event, body) = bodies().swap_remove(event);
         let mut pointers = Vec::new();
         collect_pointers(&body, String::new(), &mut pointers);
         let pointer = &pointers[at.index(pointers.len())];
@@ -399,6 +477,8 @@ proptest! {
         if let Ok(Reading::Items(items)) = reading(event, &body) {
             for draft in items {
                 prop_assert!(draft.said.title.is_none_or(|title| title.chars().count() <= TEXT_CHARS_MAX));
+                let whole = |(_, value): &(String, String)| value.chars().count() <= TEXT_CHARS_MAX;
+                prop_assert!(draft.said.attributes.iter().all(whole));
             }
         }
     }
