@@ -220,6 +220,9 @@ impl Ledger {
         let doubtful = self.found.iter().filter(|(_, found)| !found.acknowledged || found.of_interest);
         let mut keys: Vec<String> = doubtful.map(|(key, _)| key.clone()).collect();
         keys.extend(self.report.memory.pending.keys().filter(|key| !self.found.contains_key(*key)).cloned());
+        let listed = &self.found;
+        self.report.memory.let_go.retain(|key| listed.contains_key(key));
+        keys.retain(|key| !self.report.memory.let_go.contains(key));
         self.compared.clone_from(&keys);
         Next::Compare(keys)
     }
@@ -235,8 +238,8 @@ impl Ledger {
                 self.report.memory.pending.entry(key).or_insert(pending);
             }
         }
-        self.report.missing = self.report.memory.pending.len();
         self.give_up();
+        self.report.missing = self.report.memory.pending.len();
         let due =
             |pending: &Pending| pending.asked_at_ms.saturating_add(wait_ms(pending.asked)) <= self.now_ms;
         let due = self.report.memory.pending.iter().filter(|(_, pending)| due(pending));
@@ -246,15 +249,22 @@ impl Ledger {
 
     /// Lets go of what was asked for often enough, and of what there is no room for.
     fn give_up(&mut self) {
-        let now_ms = self.now_ms;
-        let before = self.report.memory.pending.len();
-        self.report.memory.pending.retain(|_, pending| {
-            pending.asked < ASKS_MAX || pending.asked_at_ms.saturating_add(wait_ms(pending.asked)) > now_ms
-        });
-        while self.report.memory.pending.len() > PENDING_MAX {
-            self.report.memory.pending.pop_first();
-        }
-        self.report.given_up += before - self.report.memory.pending.len();
+        let pending = &self.report.memory.pending;
+        let over = |one: &Pending| {
+            one.asked >= ASKS_MAX && one.asked_at_ms.saturating_add(wait_ms(one.asked)) <= self.now_ms
+        };
+        let mut gone: Vec<String> =
+            pending.iter().filter(|(_, one)| over(one)).map(|(key, _)| key.clone()).collect();
+        let room = pending.len().saturating_sub(gone.len()).saturating_sub(PENDING_MAX);
+        gone.extend(pending.iter().filter(|(_, one)| !over(one)).map(|(key, _)| key.clone()).take(room));
+        gone.iter().for_each(|key| self.let_go(key));
+    }
+
+    /// Asks for it no more, also when it is listed again.
+    fn let_go(&mut self, key: &str) {
+        self.report.memory.pending.remove(key);
+        self.report.memory.let_go.insert(key.to_owned());
+        self.report.given_up += 1;
     }
 
     fn ask(&mut self) -> Next {
@@ -283,8 +293,7 @@ impl Ledger {
             }
             // GitHub keeps what can be delivered again for three days.
             Heard::Refused(why) => {
-                self.report.memory.pending.remove(key);
-                self.report.given_up += 1;
+                self.let_go(key);
                 self.report.problem = Some(format!("a delivery cannot be asked for again: {why}"));
                 self.ask()
             }

@@ -23,6 +23,9 @@ pub struct Memory {
     pub(crate) until: u64,
     /// What did not arrive yet, by the id it would arrive under.
     pub(crate) pending: BTreeMap<String, Pending>,
+    /// What will not be asked for any more, as long as it is still listed.
+    #[serde(default)]
+    pub(crate) let_go: BTreeSet<String>,
     /// Alerts that were taken in and fire still.
     pub(crate) alerts: BTreeSet<String>,
     /// When the source usually speaks.

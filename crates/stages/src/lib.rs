@@ -10,14 +10,19 @@
 
 pub mod act;
 pub mod detect;
+pub mod emit;
 pub mod entry;
 pub mod learn;
 pub mod name;
 pub mod plan;
+pub mod reconcile;
 pub mod snapshot;
+mod tell;
 pub mod view;
 
 pub use act::Act;
 pub use detect::Detect;
+pub use emit::Emit;
 pub use learn::Learn;
 pub use plan::PlanStep;
+pub use reconcile::Reconcile;

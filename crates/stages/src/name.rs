@@ -11,8 +11,13 @@ pub const ACT: Stage = Stage::new("act");
 /// Learns from outcomes; one field in all.
 pub const LEARN: Stage = Stage::new("learn");
 
+/// Tells sinks what happened, one delivery at a time; a shard and one field a waiting delivery.
+pub const EMIT: Stage = Stage::new("emit");
+/// Asks senders what they sent; one field a reconciler, in the global shard.
+pub const RECONCILE: Stage = Stage::new("reconcile");
+
 /// Every stage, in the order of the loop.
-pub const STAGES: [Stage; 4] = [DETECT, PLAN, ACT, LEARN];
+pub const STAGES: [Stage; 6] = [DETECT, PLAN, ACT, LEARN, EMIT, RECONCILE];
 
 /// Service shards of a new installation; fixed from then on.
 pub const SHARDS_DEFAULT: u32 = 4;
@@ -23,6 +28,10 @@ pub(crate) const SILENCE: &str = "silence";
 pub(crate) const VERIFY: &str = "verify:";
 /// The timer after which a finished attempt's mark is dropped.
 pub(crate) const FORGET: &str = "forget";
+/// The timer that tries a delivery again; followed by how often it was tried.
+pub(crate) const AGAIN: &str = "again:";
+/// The timer that asks a sender what it sent; followed by the reconciler's id.
+pub(crate) const LOOK: &str = "look:";
 
 /// The detect stage's field for one service.
 pub fn service_field(env: &str, service: &str) -> String {
@@ -52,7 +61,12 @@ pub fn shard_of_service(service: &str, shards: u32) -> Shard {
     homeostat_flow::cell::shard_of(service, shards)
 }
 
-/// The shards a stage works on: `learn` is global, the others are per service.
+/// The shards a stage works on: `learn` and `reconcile` are global, `emit` has one a sink (see
+/// [`Shard::outlet`]), the others are per service.
 pub fn shards_of_stage(stage: Stage, shards: u32) -> Vec<Shard> {
-    if stage == LEARN { vec![Shard::global()] } else { (0..shards).map(Shard::service).collect() }
+    match stage {
+        EMIT => Vec::new(),
+        LEARN | RECONCILE => vec![Shard::global()],
+        _ => (0..shards).map(Shard::service).collect(),
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
     entry::{self, ActEntry, DetectEntry, LearnEntry, PlanEntry},
     name,
     snapshot::Versioned,
+    tell::Before,
     view,
 };
 
@@ -46,18 +47,16 @@ impl Step for PlanStep {
         name::PLAN
     }
 
-    fn apply(
-        &self,
-        (): &mut (),
-        context: &Context,
-        input: &Input,
-        state: &State,
-    ) -> Result<Verdict, StepError> {
+    fn apply(&self, (): &mut (), context: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
         let field = input.fields.first().ok_or_else(|| StepError("the entry names no field".to_owned()))?;
         let case = Case::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
         let fact = read_fact(input)?;
+        let before = Before::of(&self.frozen.config, &case, &fact);
         let decided = planner::decide(case, fact, &self.world(context));
-        Ok(Verdict::Done(effects_of(context, field, decided)))
+        let told = before.map(|before| before.tell(&self.frozen.config, decided.incident.as_ref()));
+        let mut effects = effects_of(context, field, decided);
+        effects.outputs.extend(told.unwrap_or_default());
+        Ok(Verdict::Done(effects))
     }
 }
 
