@@ -5,6 +5,10 @@ use super::*;
 use crate::source::Source;
 use crate::testing::{any_json, ignored, only, read as deliver, survives};
 
+/// What a pair of Alertmanager 0.25 sent of one alert, each of the two by itself: firing twice, then
+/// resolved twice.
+const PAIR: &str = include_str!("pair.jsonl");
+
 fn alert() -> Value {
     json!({
         "status": "firing",
@@ -89,6 +93,21 @@ fn repetitions_and_the_copy_of_a_peer_have_one_subject() {
     let second = only(Source::ALERTMANAGER, &[], &copy);
     assert_eq!(first.subject, second.subject);
     assert_eq!(first.said.status, second.said.status);
+}
+
+#[test]
+fn what_a_real_pair_sends_is_one_firing_and_one_resolved() {
+    let told = PAIR.lines().map(|body| {
+        let mut draft = only(Source::ALERTMANAGER, &[], &serde_json::from_str(body).unwrap());
+        draft.said.url = None;
+        draft
+    });
+    let told: Vec<Draft> = told.collect();
+    let statuses: Vec<_> = told.iter().map(|draft| draft.said.status.clone()).collect();
+    assert_eq!(statuses, [Status::Firing, Status::Firing, Status::Resolved, Status::Resolved]);
+    assert!(told[0] == told[1] && told[2] == told[3], "the two differ in their addresses only");
+    assert!(told.iter().all(|draft| draft.subject.is_some() && draft.subject == told[0].subject));
+    assert_eq!(told[2].said.duration_ms, Some(4_046));
 }
 
 #[test]
