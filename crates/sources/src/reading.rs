@@ -1,6 +1,6 @@
 //! What reading a delivery leads to.
 
-use homeostat_schema::wire::flat::{self, SubmissionError};
+use homeostat_schema::wire::flat::SubmissionError;
 use http::HeaderMap;
 
 use crate::draft::Draft;
@@ -31,13 +31,19 @@ pub enum Reading {
     Items(Vec<Draft>),
     /// Understood, and not of interest: why.
     Ignored(String),
+    /// A batch of which not everything became an event: what became of each, in the sender's order.
+    Batch(Vec<Part>),
 }
 
-impl Reading {
-    /// A delivery that says one thing.
-    pub(crate) fn one(said: flat::Draft, own_attempt: Option<String>) -> Self {
-        Self::Items(vec![Draft { own_attempt, ..Draft::of(said) }])
-    }
+/// What became of one event of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// It says this.
+    Said(Box<Draft>),
+    /// Understood, and not of interest: why.
+    Ignored(String),
+    /// It cannot be understood.
+    NotUnderstood(NotUnderstood),
 }
 
 /// A verified delivery that cannot be understood. Safe to show: holds no text of the body.
