@@ -21,6 +21,7 @@ mod ingest;
 mod latency;
 mod load;
 mod machine;
+mod mixed;
 mod native;
 mod report;
 
@@ -68,6 +69,8 @@ enum What {
     Drain,
     /// Start-up time and memory
     Footprint,
+    /// All sources at a steady rate, with duplicates and forgeries
+    Mixed,
     /// All of them
     All,
 }
@@ -109,6 +112,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if wanted(What::Footprint) {
         report.add(footprint::measure(&bench).await?);
+    }
+    if wanted(What::Mixed) {
+        report.add(mixed::measure(&bench).await?);
     }
     println!("{}", if arguments.json { report.json()? } else { report.text() });
     Ok(())

@@ -5,6 +5,7 @@
 //! not there is named with the command that makes it. Each test file starts one app, since a start
 //! costs seconds, and stops it whatever happens.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -54,6 +55,18 @@ impl Stage {
     /// # Errors
     /// When something is missing or does not come up.
     pub async fn set_with(runtime_config: Option<&str>) -> Result<Self> {
+        Self::set_for(runtime_config, BTreeMap::new()).await
+    }
+
+    /// Starts everything, with these variables beside those of the company.
+    ///
+    /// # Errors
+    /// When something is missing or does not come up.
+    pub async fn set_with_variables(variables: BTreeMap<String, String>) -> Result<Self> {
+        Self::set_for(None, variables).await
+    }
+
+    async fn set_for(runtime_config: Option<&str>, variables: BTreeMap<String, String>) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let land = company::found(Payloads::bare(), Secrets::from_seed(homeostat_testkit::now_ms())).await?;
         let redis = RedisServer::start_with(Durability::Always)?;
@@ -64,6 +77,7 @@ impl Stage {
         setup.cache = Some(workspace_root().canonicalize()?.join("target/e2e-cache"));
         setup.config = Some(config);
         setup.variables = land.variables();
+        setup.variables.extend(variables);
         if let Some(content) = runtime_config {
             let file = folder.path().join("runtime-config.toml");
             std::fs::write(&file, content)?;

@@ -11,13 +11,16 @@ pub mod app;
 pub mod company;
 pub mod fault;
 pub mod github;
+pub mod gitlab;
 pub mod http;
 pub mod kubernetes;
 pub mod landscape;
 pub mod payloads;
 pub mod redis;
 pub mod runtime;
+pub mod senders;
 pub mod server;
+pub mod sink;
 pub mod slack;
 pub mod world;
 

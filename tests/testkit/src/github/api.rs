@@ -12,6 +12,9 @@ use crate::server::{Answer, Received};
 const PAGE_MAX: usize = 100;
 const PAGE: usize = 30;
 
+/// The number of every repository's webhook.
+const HOOK: &str = "1";
+
 pub(super) fn answer(shared: &Arc<Shared>, request: &Received) -> Answer {
     let parts = request.parts();
     let [first, owner, name, rest @ ..] = parts.as_slice() else { return not_found() };
@@ -29,6 +32,11 @@ pub(super) fn answer(shared: &Arc<Shared>, request: &Received) -> Answer {
         ("POST", ["deployments"]) => create(shared, &repository, &request.json()),
         ("GET", ["deployments", id]) => deployment(shared, &repository, number(id)),
         ("GET", ["deployments", id, "statuses"]) => statuses(shared, &repository, number(id)),
+        ("GET", ["hooks", HOOK, "deliveries"]) => deliveries(shared, request),
+        ("POST", ["hooks", HOOK, "deliveries", id, "attempts"]) => match shared.courier.attempt(number(id)) {
+            true => Answer::json(202, &json!({})),
+            false => not_found(),
+        },
         ("POST", ["deployments", id, "statuses"]) => {
             add_status(shared, &repository, number(id), &request.json())
         }
@@ -56,6 +64,25 @@ fn page(request: &Received) -> usize {
 /// Whether the query does not name the field, or names this value.
 fn fits(request: &Received, field: &str, value: &str) -> bool {
     request.query.get(field).is_none_or(|wanted| wanted == value)
+}
+
+/// Newest first; one page is all there is.
+fn deliveries(shared: &Shared, request: &Received) -> Answer {
+    let all = shared.courier.deliveries();
+    let shown = all.iter().rev().take(page(request)).map(|one| {
+        json!({
+            "id": one.number,
+            "guid": one.id,
+            "delivered_at": crate::rfc3339(one.at_ms),
+            "redelivery": all.iter().any(|other| other.id == one.id && other.number < one.number),
+            "duration": 0.1,
+            "status": if one.status == Some(202) { "OK" } else { "failed to connect to host" },
+            "status_code": one.status.unwrap_or(0),
+            "event": one.event,
+            "action": serde_json::from_slice::<Value>(&one.body).map_or(Value::Null, |body| body["action"].clone()),
+        })
+    });
+    Answer::json(200, &Value::Array(shown.collect()))
 }
 
 fn runs(shared: &Shared, repository: &str, request: &Received) -> Answer {

@@ -17,6 +17,10 @@ const QUEUE_MAX: usize = 4096;
 /// A webhook that was sent, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
+    /// GitHub's number of this try.
+    pub number: u64,
+    /// When it ended, milliseconds since the epoch.
+    pub at_ms: u64,
     /// `X-GitHub-Delivery`.
     pub id: String,
     /// `X-GitHub-Event`.
@@ -71,6 +75,15 @@ impl Courier {
         self.shared.lock().deliveries.clone()
     }
 
+    /// Sends the delivery of this number again without waiting; `false` when there is none.
+    pub(super) fn attempt(&self, number: u64) -> bool {
+        let again = self.deliveries().into_iter().find(|one| one.number == number);
+        let shared = self.shared.clone();
+        let Some(again) = again else { return false };
+        tokio::spawn(async move { carry(&shared, again).await });
+        true
+    }
+
     /// Sends a delivery again: same id, same bytes. `None` when there is no such delivery.
     pub async fn redeliver(&self, id: &str) -> Option<Delivery> {
         let again = self.deliveries().into_iter().find(|one| one.id == id)?;
@@ -99,6 +112,8 @@ async fn carry_all(shared: Arc<Shared>, mut waiting: mpsc::Receiver<Hook>) {
         count += 1;
         let body = hook.payload.to_string().into_bytes();
         let delivery = Delivery {
+            number: 0,
+            at_ms: 0,
             id: delivery_id(count),
             event: hook.event,
             body,
@@ -133,6 +148,9 @@ async fn carry(shared: &Shared, mut delivery: Delivery) -> Delivery {
     };
     delivery.status = answered.as_ref().map(|answer| answer.status().as_u16());
     delivery.answer = answered.as_ref().map_or(serde_json::Value::Null, http::json);
-    shared.lock().deliveries.push(delivery.clone());
+    delivery.at_ms = crate::now_ms();
+    let mut state = shared.lock();
+    delivery.number = state.deliveries.len() as u64 + 1;
+    state.deliveries.push(delivery.clone());
     delivery
 }
