@@ -12,8 +12,9 @@ use http::{HeaderMap, header};
 
 use crate::authenticate::single;
 use crate::draft::Draft;
-use crate::json::{Text, bounded};
+use crate::json::Text;
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::finished;
 
 /// Attribute: the sender's own id of the thing the event is about.
 pub(crate) const SUBJECT: &str = "subject";
@@ -83,7 +84,7 @@ pub(crate) fn one(draft: Draft) -> Reading {
 /// an end counts with its time, so that a second failure is another event than the first.
 pub(crate) fn rerunnable(id: &str, said: &flat::Draft) -> String {
     match said.occurred_at_ms {
-        Some(at) if has_ended(&said.status) => format!("{id}@{at}"),
+        Some(at) if finished(&said.status) => format!("{id}@{at}"),
         _ => id.to_owned(),
     }
 }
@@ -128,24 +129,9 @@ pub(crate) fn note(said: &mut flat::Draft, name: &str, text: Option<String>) {
     said.attributes.extend(whole.map(|text| (name.to_owned(), text)));
 }
 
-/// Whether a run, job or deployment got to its end.
-pub(crate) fn has_ended(status: &Status) -> bool {
-    matches!(status, Status::Success | Status::Failure | Status::Cancelled)
-}
-
-/// The time between, when it did not run backwards.
-pub(crate) fn span(from: Option<u64>, until: Option<u64>) -> Option<u64> {
-    until?.checked_sub(from?)
-}
-
 /// The name of a branch, out of `refs/heads/`.
 pub(crate) fn branch_of(full: &str) -> Option<&str> {
     full.strip_prefix("refs/heads/")
-}
-
-/// A branch's or tag's name without what kind of name it is.
-pub(crate) fn short_ref(full: &str) -> Option<String> {
-    bounded(branch_of(full).or(full.strip_prefix("refs/tags/")).unwrap_or(full), TEXT_CHARS_MAX)
 }
 
 /// Whether a hash stands for no commit: the branch or tag was deleted, or is new.

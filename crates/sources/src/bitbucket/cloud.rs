@@ -15,6 +15,7 @@ use crate::draft::Draft;
 use crate::forge::{CDEVENT, Review, link, note, one, owned};
 use crate::json::bounded;
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::joined_id;
 
 pub(super) fn commit_status(hook: StatusHook) -> Result<Reading, NotUnderstood> {
     let status = hook.commit_status.ok_or_else(|| NotUnderstood::missing("commit_status"))?;
@@ -34,7 +35,7 @@ pub(super) fn commit_status(hook: StatusHook) -> Result<Reading, NotUnderstood> 
     let address = said.url.clone().unwrap_or_default();
     let subject = format!("commit_status:{name}:{commit}:{key}:{address}");
     said.service_name = Some(name);
-    Ok(one(Draft::of(said).about(subject, 1)))
+    Ok(one(Draft::of(said).about(joined_id(&[&subject]), 1)))
 }
 
 fn status_of(state: &str) -> Status {
@@ -90,7 +91,8 @@ fn change_draft(name: &str, actor: Option<&String>, change: Change) -> Option<Dr
     note(&mut said, CDEVENT, created.then(|| "branch.created".to_owned()));
     note(&mut said, "forced", (change.forced == Some(true)).then(|| "true".to_owned()));
     let (branch, from) = (said.branch.clone().unwrap_or_default(), from.unwrap_or_default());
-    Some(Draft::of(said).about(format!("push:{name}:{kind}:{branch}:{from}..{to}"), 1))
+    let subject = format!("push:{name}:{kind}:{branch}:{from}..{to}");
+    Some(Draft::of(said).about(joined_id(&[&subject]), 1))
 }
 
 /// What an event tells of a pull request; `None` for one that is not read.

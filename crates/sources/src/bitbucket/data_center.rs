@@ -5,8 +5,9 @@ use homeostat_schema::wire::flat::{self, ITEMS_MAX};
 
 use super::payload::data_center::{Actor, Change, End, PullRequest, PullRequestHook, RefsHook};
 use crate::draft::Draft;
-use crate::forge::{CDEVENT, Review, branch_of, is_no_commit, note, one, owned, short_ref};
+use crate::forge::{CDEVENT, Review, branch_of, is_no_commit, note, one, owned};
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::{joined_id, short_ref};
 
 /// Every branch and tag of the push is an event of its own.
 pub(super) fn refs_changed(hook: RefsHook) -> Result<Reading, NotUnderstood> {
@@ -38,7 +39,8 @@ fn change_draft(mut said: flat::Draft, change: &Change) -> Option<Draft> {
     let created = branch_of(&full_ref).is_some() && is_no_commit(&from);
     note(&mut said, CDEVENT, created.then(|| "branch.created".to_owned()));
     let (name, at) = (said.service_name.clone().unwrap_or_default(), said.occurred_at_ms.unwrap_or_default());
-    Some(Draft::of(said).about(format!("push:{name}:{full_ref}:{from}..{to}@{at}"), 1))
+    let subject = format!("push:{name}:{full_ref}:{from}..{to}@{at}");
+    Some(Draft::of(said).about(joined_id(&[&subject]), 1))
 }
 
 /// What an event tells of a pull request; `None` for one that is not read.

@@ -13,10 +13,10 @@ use super::{draft, login, named};
 use crate::draft::Draft;
 use crate::forge::{
     ARTIFACT, CDEVENT, REPOSITORY, Review, SUBJECT, branch_of, is_no_commit, link, note, one, owned,
-    short_ref, span,
 };
 use crate::json::bounded;
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::{joined_id, short_ref, span};
 
 /// What a package URL leaves as it is in a version.
 const PLAIN_IN_VERSION: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -45,7 +45,7 @@ pub(super) fn push(body: Body) -> Result<Reading, NotUnderstood> {
     let (name, at) = (said.service_name.clone().unwrap_or_default(), said.occurred_at_ms.unwrap_or_default());
     let subject = format!("push:{name}:{full_ref}:{before}..{after}@{at}");
     said.commit = Some(after);
-    Ok(one(Draft::of(said).about(subject, 1)))
+    Ok(one(Draft::of(said).about(joined_id(&[&subject]), 1)))
 }
 
 fn note_branch(said: &mut flat::Draft, repository: &Repository, branch: &str) {

@@ -9,8 +9,9 @@ use homeostat_schema::wire::flat;
 use super::payload::{Body, Deployment, DeploymentStatus, Repository, WorkflowRun};
 use super::{draft, login, named, status};
 use crate::draft::Draft;
-use crate::forge::{ENVIRONMENT, has_ended, link, note, one, owned, short_ref, span};
+use crate::forge::{ENVIRONMENT, link, note, one, owned};
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::{finished, short_ref, span};
 
 pub(super) fn deployment(body: Body) -> Result<Reading, NotUnderstood> {
     let repository = named(body.repository)?;
@@ -31,7 +32,7 @@ pub(super) fn deployment_status(body: Body) -> Result<Reading, NotUnderstood> {
         owned(state.state.as_ref()).ok_or_else(|| NotUnderstood::missing("deployment_status.state"))?;
     let mut said = draft(deployment.kind(), status::of_deployment(&status), &repository);
     let (began, at) = (deployment.created_at.map(|at| at.0), state.created_at.map(|at| at.0));
-    said.duration_ms = has_ended(&said.status).then(|| span(began, at)).flatten();
+    said.duration_ms = finished(&said.status).then(|| span(began, at)).flatten();
     said.occurred_at_ms = at;
     describe(&mut said, &deployment, body.workflow_run.as_ref(), &repository);
     said.env_name = owned(state.environment.as_ref()).or(said.env_name);

@@ -9,9 +9,10 @@ use homeostat_schema::wire::flat::{self, TEXT_CHARS_MAX};
 use super::payload::{App, Body, CheckRun, PullRequestNumber, Repository, WorkflowJob, WorkflowRun};
 use super::{draft, login, named, status};
 use crate::draft::Draft;
-use crate::forge::{PIPELINE, PIPELINE_RUN, SUBJECT, has_ended, link, note, one, owned, rerunnable, span};
+use crate::forge::{PIPELINE, PIPELINE_RUN, SUBJECT, link, note, one, owned, rerunnable};
 use crate::json::{First, bounded};
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::{finished, joined_id, span};
 
 /// GitHub Actions' own name among apps.
 const ACTIONS_SLUG: &str = "github-actions";
@@ -40,7 +41,7 @@ pub(super) fn workflow_run(body: Body) -> Result<Reading, NotUnderstood> {
 fn describe_run(said: &mut flat::Draft, run: &WorkflowRun, repository: &Repository, attempt: u32) {
     let (began, updated) = (run.run_started_at.map(|at| at.0), run.updated_at.map(|at| at.0));
     said.fork = !is_of(run, repository);
-    said.duration_ms = has_ended(&said.status).then(|| span(began, updated)).flatten();
+    said.duration_ms = finished(&said.status).then(|| span(began, updated)).flatten();
     said.occurred_at_ms = updated;
     said.title = owned(run.name.as_ref()).or(owned(run.path.as_ref()));
     said.commit = owned(run.head_sha.as_ref());
@@ -77,7 +78,7 @@ pub(super) fn workflow_job(body: Body) -> Result<Reading, NotUnderstood> {
 
 fn describe_job(said: &mut flat::Draft, job: &WorkflowJob, attempt: u32) {
     let (began, ended) = (job.started_at.map(|at| at.0), job.completed_at.map(|at| at.0));
-    said.duration_ms = has_ended(&said.status).then(|| span(began, ended)).flatten();
+    said.duration_ms = finished(&said.status).then(|| span(began, ended)).flatten();
     said.occurred_at_ms = match said.status {
         Status::Queued | Status::Waiting => job.created_at.map(|at| at.0).or(began),
         Status::Running => began,
@@ -136,7 +137,7 @@ pub(super) fn check_run(body: Body) -> Result<Reading, NotUnderstood> {
 
 fn describe_check(said: &mut flat::Draft, run: CheckRun) {
     let (began, ended) = (run.started_at.map(|at| at.0), run.completed_at.map(|at| at.0));
-    said.duration_ms = has_ended(&said.status).then(|| span(began, ended)).flatten();
+    said.duration_ms = finished(&said.status).then(|| span(began, ended)).flatten();
     said.occurred_at_ms = ended.or(began);
     said.title = owned(run.name.as_ref());
     said.commit = owned(run.head_sha.as_ref());
@@ -181,7 +182,7 @@ pub(super) fn commit_status(body: Body) -> Result<Reading, NotUnderstood> {
     let name = said.service_name.clone().unwrap_or_default();
     let subject = format!("status:{name}:{sha}:{context}:{}", said.url.clone().unwrap_or_default());
     (said.title, said.commit) = (Some(context), Some(sha));
-    Ok(one(Draft::of(said).about(subject, 1)))
+    Ok(one(Draft::of(said).about(joined_id(&[&subject]), 1)))
 }
 
 fn number(pull_requests: Option<First<PullRequestNumber>>) -> Option<String> {

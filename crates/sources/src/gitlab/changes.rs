@@ -5,8 +5,9 @@ use homeostat_schema::types::{EventKind, Status};
 use super::payload::{FeatureFlagHook, MergeRequest, MergeRequestHook, PushHook, ReleaseHook};
 use super::{draft, path, username};
 use crate::draft::Draft;
-use crate::forge::{CDEVENT, Review, branch_of, is_no_commit, link, note, one, owned, short_ref};
+use crate::forge::{CDEVENT, Review, branch_of, is_no_commit, link, note, one, owned};
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::{joined_id, short_ref};
 
 pub(super) fn push(hook: PushHook) -> Result<Reading, NotUnderstood> {
     let after = owned(hook.after.as_ref()).ok_or_else(|| NotUnderstood::missing("after"))?;
@@ -27,7 +28,7 @@ pub(super) fn push(hook: PushHook) -> Result<Reading, NotUnderstood> {
     let subject = format!("push:{path}:{full_ref}:{before}..{after}");
     // Of an annotated tag, `after` is the tag itself.
     said.commit = owned(hook.checkout_sha.as_ref()).or(Some(after));
-    Ok(one(Draft::of(said).about(subject, 1)))
+    Ok(one(Draft::of(said).about(joined_id(&[&subject]), 1)))
 }
 
 pub(super) fn merge_request(hook: MergeRequestHook) -> Result<Reading, NotUnderstood> {

@@ -9,8 +9,9 @@ use homeostat_schema::wire::flat;
 use super::payload::{DeploymentHook, Environment, JobHook, Pipeline, PipelineHook, Project, Repository};
 use super::{draft, path, status, username};
 use crate::draft::Draft;
-use crate::forge::{ENVIRONMENT, has_ended, link, note, one, owned, rerunnable, short_ref};
+use crate::forge::{ENVIRONMENT, link, note, one, owned, rerunnable};
 use crate::reading::{NotUnderstood, Reading};
+use crate::said::{finished, short_ref};
 
 /// What started a pipeline of a pull request in another system, whose origin is not told.
 const EXTERNAL: &str = "external_pull_request_event";
@@ -41,8 +42,8 @@ pub(super) fn pipeline(hook: PipelineHook) -> Result<Reading, NotUnderstood> {
 
 fn describe(said: &mut flat::Draft, pipeline: &Pipeline) {
     said.fork = pipeline.source.as_ref().is_some_and(|source| source.0 == EXTERNAL);
-    said.duration_ms = pipeline.duration.filter(|_| has_ended(&said.status)).and_then(milliseconds);
-    let ended = pipeline.finished_at.filter(|_| has_ended(&said.status));
+    said.duration_ms = pipeline.duration.filter(|_| finished(&said.status)).and_then(milliseconds);
+    let ended = pipeline.finished_at.filter(|_| finished(&said.status));
     // While it runs, only its beginning is told.
     let began = pipeline.created_at.filter(|_| said.status == Status::Queued);
     said.occurred_at_ms = ended.or(began).map(|at| at.0);
@@ -59,7 +60,7 @@ pub(super) fn job(hook: JobHook) -> Result<Reading, NotUnderstood> {
     let status = owned(hook.build_status.as_ref()).ok_or_else(|| NotUnderstood::missing("build_status"))?;
     let mut said = draft(EventKind::Job, status::of(&status), &path);
     said.fork = true;
-    said.duration_ms = hook.build_duration.filter(|_| has_ended(&said.status)).and_then(milliseconds);
+    said.duration_ms = hook.build_duration.filter(|_| finished(&said.status)).and_then(milliseconds);
     said.occurred_at_ms = hook.moment(&said.status);
     said.title = owned(hook.build_name.as_ref());
     said.commit = owned(hook.sha.as_ref());
