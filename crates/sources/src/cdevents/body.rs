@@ -115,9 +115,10 @@ impl Context {
 
 impl Content {
     pub(super) fn title(&self) -> Option<String> {
-        let all = [&self.description, &self.pipeline_name, &self.task_name, &self.name, &self.reason];
+        let all = [&self.description, &self.pipeline_name, &self.task_name, &self.name];
         let named = all.into_iter().find_map(Word::as_str);
-        named.or_else(|| self.test_case.name()).or_else(|| self.test_suite.name()).map(str::to_owned)
+        let tested = || self.test_case.name().or_else(|| self.test_suite.name());
+        named.or_else(tested).or(self.reason.as_str()).map(str::to_owned)
     }
 
     pub(super) fn url(&self) -> Option<String> {

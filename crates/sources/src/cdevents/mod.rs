@@ -27,8 +27,12 @@ use body::{Body, Content, Context};
 use kind::Type;
 
 /// CDEvents.
-pub(crate) const PROFILE: Profile =
-    Profile { name: "cdevents", body_max: BODY_MAX, schemes: &[Scheme::Bearer], read: read_delivery };
+pub(crate) const PROFILE: Profile = Profile {
+    name: "cdevents",
+    body_max: BODY_MAX,
+    schemes: &[Scheme::Bearer, Scheme::StandardWebhooks, Scheme::Basic],
+    read: read_delivery,
+};
 
 /// Whether a CloudEvent of this type holds a CDEvent.
 pub(crate) fn is_type(kind: &str) -> bool {

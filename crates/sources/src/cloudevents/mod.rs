@@ -32,8 +32,12 @@ pub(crate) use binding::{Mode, carries_event, mode};
 pub(crate) use envelope::Envelope;
 
 /// CloudEvents of whatever type.
-pub(crate) const PROFILE: Profile =
-    Profile { name: "cloudevents", body_max: BODY_MAX, schemes: &[Scheme::Bearer], read: read_delivery };
+pub(crate) const PROFILE: Profile = Profile {
+    name: "cloudevents",
+    body_max: BODY_MAX,
+    schemes: &[Scheme::Bearer, Scheme::StandardWebhooks, Scheme::Basic],
+    read: read_delivery,
+};
 
 /// The type of an event whose data is the flat form.
 pub const FLAT_TYPE: &str = "dev.homeostat.event";

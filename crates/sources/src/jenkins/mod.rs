@@ -25,8 +25,12 @@ use crate::source::{BODY_MAX, Profile};
 use body::{Build, Job, Node, Queued, Tests};
 
 /// Jenkins. Either plug-in can send no more proof than a user and password in the address.
-pub(crate) const PROFILE: Profile =
-    Profile { name: "jenkins", body_max: BODY_MAX, schemes: &[Scheme::Bearer], read: read_delivery };
+pub(crate) const PROFILE: Profile = Profile {
+    name: "jenkins",
+    body_max: BODY_MAX,
+    schemes: &[Scheme::Basic, Scheme::Bearer],
+    read: read_delivery,
+};
 
 const PREFIX: &str = "org.jenkinsci.";
 

@@ -24,8 +24,12 @@ use crate::source::{BODY_MAX, Profile};
 use body::{Body, Condition, Run};
 
 /// Tekton Pipelines. It sends no proof of its own: a proxy or a header set beside it must.
-pub(crate) const PROFILE: Profile =
-    Profile { name: "tekton", body_max: BODY_MAX, schemes: &[Scheme::Bearer], read: read_delivery };
+pub(crate) const PROFILE: Profile = Profile {
+    name: "tekton",
+    body_max: BODY_MAX,
+    schemes: &[Scheme::Bearer, Scheme::Basic],
+    read: read_delivery,
+};
 
 const PREFIX: &str = "dev.tekton.event.";
 
