@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Redis,
     /// The compiler of the components.
     WasmTarget,
+    /// A real sender that the end-to-end tests start.
+    Alertmanager,
     /// The demo's test takes its payloads from an npm package.
     Npm,
     /// rustfmt and clippy, which a minimal Rust lacks.
@@ -33,7 +35,7 @@ pub(crate) enum Need {
 pub(crate) const TO_SERVE: &[Need] = &[Need::Redis, Need::WasmTarget];
 /// What the tests and checks need.
 pub(crate) const TO_TEST: &[Need] =
-    &[Need::Redis, Need::WasmTarget, Need::Npm, Need::Lints, Need::Nextest, Need::Deny];
+    &[Need::Redis, Need::WasmTarget, Need::Alertmanager, Need::Npm, Need::Lints, Need::Nextest, Need::Deny];
 
 /// Both install from source, so the versions are pinned to ones that Rust 1.95 builds.
 const NEXTEST: &str = "cargo-nextest@0.9.143";
@@ -68,6 +70,7 @@ impl Need {
         match self {
             Self::Redis => "redis-server",
             Self::WasmTarget => "a compiler for wasm32-wasip2",
+            Self::Alertmanager => "prometheus-alertmanager",
             Self::Npm => "npm",
             Self::Lints => "rustfmt and clippy",
             Self::Nextest => "cargo-nextest",
@@ -82,6 +85,7 @@ impl Need {
                 eprintln!("      {}", wasm::set_up()?.describe());
                 Ok(())
             }
+            Self::Alertmanager => program("prometheus-alertmanager", &["prometheus-alertmanager"]),
             Self::Npm => program("npm", &["nodejs", "npm"]),
             Self::Lints => lints(),
             Self::Nextest => tool("nextest", NEXTEST, "about six minutes"),
