@@ -58,6 +58,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
         now_ms: homeostat_front::now_ms(),
         seed: homeostat_front::seed()?,
         dev_mode,
+        body_key: homeostat_front::body_key().await?,
     };
     Ok(serve::serve(&world, admission, &parts, &body).await)
 }

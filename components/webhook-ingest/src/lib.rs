@@ -19,5 +19,6 @@ async fn on_request(request: Request) -> Response<FullBody<Bytes>> {
 async fn take(request: Request) -> Result<Answer, Refusal> {
     let taken = let_in(request).await?;
     let store = homeostat_front::store().await?;
-    Ok(homeostat_api::webhook::take(store, &taken.config, &taken.delivery()).await?)
+    let (config, delivery) = (taken.config(), taken.delivery());
+    Ok(homeostat_api::webhook::take(store, config, taken.keeper(), taken.pace(), &delivery).await?)
 }

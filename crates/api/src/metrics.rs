@@ -67,6 +67,7 @@ async fn read<R: Redis>(store: &ScriptStore<R>) -> Result<Numbers, Problem> {
 fn render(numbers: &Numbers) -> Option<String> {
     let mut registry = Registry::with_prefix("homeostat");
     entries(&mut registry, &numbers.counters);
+    sources(&mut registry, &numbers.counters);
     lag(&mut registry, &numbers.lag);
     let dead = Gauge::<i64>::default();
     dead.set(numbers.dead);
@@ -80,11 +81,39 @@ fn render(numbers: &Numbers) -> Option<String> {
     Some(text)
 }
 
+/// What the ingest counts of a source instance: the counter's name, the metric's, and its help.
+const OF_SOURCES: [(&str, &str, &str); 3] = [
+    ("key", "webhook_key_uses", "Deliveries proven, by source and place of the secret in its list"),
+    ("refused", "webhook_refused", "Deliveries without proof, by source"),
+    ("shed", "webhook_shed", "Deliveries told to come back later, by source"),
+];
+
+/// Counters named `<what>:<source>`, and `key:<source>:<place>`.
+fn sources(registry: &mut Registry, counters: &BTreeMap<String, i64>) {
+    for (what, metric, help) in OF_SOURCES {
+        let family = Family::<Labels, Counter>::default();
+        for (name, value) in counters {
+            let Some(rest) = name.strip_prefix(what).and_then(|rest| rest.strip_prefix(':')) else {
+                continue;
+            };
+            let labels = match rest.rsplit_once(':') {
+                Some((source, key)) => labels(&[("source", source), ("key", key)]),
+                None => labels(&[("source", rest)]),
+            };
+            family.get_or_create(&labels).inc_by(u64::try_from(*value).unwrap_or_default());
+        }
+        registry.register(metric, help, family);
+    }
+}
+
 /// Counters are named `<what>:<stage>`.
 fn entries(registry: &mut Registry, counters: &BTreeMap<String, i64>) {
     let family = Family::<Labels, Counter>::default();
     for (name, value) in counters {
         let (what, stage) = name.split_once(':').unwrap_or((name, ""));
+        if OF_SOURCES.iter().any(|(of_source, _, _)| *of_source == what) {
+            continue;
+        }
         let counter = family.get_or_create(&labels(&[("what", what), ("stage", stage)])).clone();
         counter.inc_by(u64::try_from(*value).unwrap_or_default());
     }
@@ -129,7 +158,12 @@ mod tests {
     #[test]
     fn the_numbers_become_prometheus_text() {
         let numbers = Numbers {
-            counters: BTreeMap::from([("appended:detect".to_owned(), 7), ("odd\"name".to_owned(), -1)]),
+            counters: BTreeMap::from([
+                ("appended:detect".to_owned(), 7),
+                ("key:github/team-a:2".to_owned(), 5),
+                ("odd\"name".to_owned(), -1),
+                ("refused:github".to_owned(), 3),
+            ]),
             lag: vec![Lag {
                 stage: Stage::new("detect"),
                 shard: Shard::service(1),
@@ -147,6 +181,8 @@ mod tests {
             "# TYPE homeostat_entries counter",
             r#"homeostat_entries_total{what="appended",stage="detect"} 7"#,
             r#"homeostat_entries_total{what="odd\"name",stage=""} 0"#,
+            r#"homeostat_webhook_key_uses_total{source="github/team-a",key="2"} 5"#,
+            r#"homeostat_webhook_refused_total{source="github"} 3"#,
             r#"homeostat_unread_entries{stage="detect",shard="s1"} 3"#,
             r#"homeostat_oldest_unread_milliseconds{stage="detect",shard="s1"} 41"#,
             "homeostat_dead_letters 1",

@@ -106,6 +106,18 @@ fn about(method: &Method, path: &str) -> About {
             ..of("Applies a configuration, JSON or TOML; If-Match guards against another's change", &[])
         },
         "/api/v1/config" => of("The configuration; ETag is its version", &[]),
+        "/api/v1/undelivered" => {
+            of("Deliveries to sinks that were given up, newest first", &["sink", "limit", "cursor"])
+        }
+        "/api/v1/undelivered/{sink}/{id}/resend" => {
+            About { status: "202", ..of("Sends one of them again", &[]) }
+        }
+        "/api/v1/reconcilers" => of("What each reconciler last found", &[]),
+        "/api/v1/dead-letters" => of("What was given up, newest first", &["kind", "limit"]),
+        "/api/v1/dead-letters/{id}" => of("One dead letter with what was kept of it", &[]),
+        "/api/v1/dead-letters/{id}/replay" => {
+            About { status: "202", ..of("Puts it on its way again", &[]) }
+        }
         "/internal/tick" => of("Rings whatever has work", &[]),
         _ => of("", &[]),
     }

@@ -44,6 +44,18 @@ pub enum Route {
     Config,
     /// Apply a configuration.
     ApplyConfig,
+    /// List deliveries that were given up.
+    Undelivered,
+    /// Send one again, by sink and id.
+    Resend(String, String),
+    /// What reconcilers found.
+    Reconcilers,
+    /// List dead letters.
+    DeadLetters,
+    /// One dead letter, by id.
+    DeadLetter(String),
+    /// Replay one, by id.
+    ReplayDeadLetter(String),
     /// Ring whatever has work.
     Tick,
 }
@@ -101,6 +113,16 @@ static TABLE: LazyLock<Vec<Line>> = LazyLock::new(|| {
         }),
         line(get.clone(), "/api/v1/policy", Operators, |_| Route::Policy),
         line(get.clone(), "/api/v1/policy/samples", Operators, |_| Route::Samples),
+        line(get.clone(), "/api/v1/undelivered", Operators, |_| Route::Undelivered),
+        line(post.clone(), "/api/v1/undelivered/{sink}/{id}/resend", Operators, |of| {
+            Route::Resend(part(of, "sink"), part(of, "id"))
+        }),
+        line(get.clone(), "/api/v1/reconcilers", Operators, |_| Route::Reconcilers),
+        line(get.clone(), "/api/v1/dead-letters", Operators, |_| Route::DeadLetters),
+        line(get.clone(), "/api/v1/dead-letters/{id}", Operators, |of| Route::DeadLetter(part(of, "id"))),
+        line(post.clone(), "/api/v1/dead-letters/{id}/replay", Operators, |of| {
+            Route::ReplayDeadLetter(part(of, "id"))
+        }),
         line(get, "/api/v1/config", Operators, |_| Route::Config),
         line(put, "/api/v1/config", Operators, |_| Route::ApplyConfig),
         line(post, "/internal/tick", Internal, |_| Route::Tick),
@@ -156,7 +178,7 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_found_by_its_own_path() {
         for (method, path, audience) in all() {
-            let path = path.replace("{id}", "i1").replace("{env}", "prod").replace("{*service}", "a/b");
+            let path = path.replace("{id}", "i1").replace("{sink}", "team").replace("{env}", "prod").replace("{*service}", "a/b");
             assert_eq!(find(method, &path).unwrap().1, audience, "{method} {path}");
         }
     }

@@ -4,6 +4,7 @@ use homeostat_flow::{Redis, ScriptStore, Store};
 use homeostat_sources::generic;
 use homeostat_sources::ingest::DevMode;
 use homeostat_sources::normalise::Admitted;
+use homeostat_sources::sealed::BodyKey;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -13,7 +14,7 @@ use crate::access::Access;
 use crate::answer::{Answer, Problem, json};
 use crate::port::Snapshots;
 use crate::route::{self, Route};
-use crate::{configuration, dashboard, events, health, incidents, metrics, openapi, services};
+use crate::{configuration, dashboard, dead, events, health, incidents, metrics, openapi, outside, services};
 
 /// The longest body taken, bytes: a batch of events, or a configuration.
 pub const BODY_MAX: usize = 1024 * 1024;
@@ -30,6 +31,8 @@ pub struct World<'a, R, S> {
     pub seed: [u8; 10],
     /// Shown wherever a person looks.
     pub dev_mode: DevMode,
+    /// Opens deliveries that were kept.
+    pub body_key: Option<BodyKey>,
 }
 
 /// A request that may be answered once its body is read.
@@ -104,9 +107,13 @@ async fn answer<R: Redis, S: Snapshots>(
         Route::Policy => services::policy(store).await,
         Route::Samples => services::samples(store, query).await,
         Route::Config => configuration::show(store.redis()).await,
-        Route::ApplyConfig => {
-            configuration::apply(store.redis(), world.snapshots, &parts.headers, body).await
-        }
+        Route::ApplyConfig => configuration::apply(world, &parts.headers, body).await,
+        Route::Undelivered => outside::undelivered(store, query).await,
+        Route::Resend(sink, id) => outside::resend(world, &sink, &id).await,
+        Route::Reconcilers => outside::reconcilers(store).await,
+        Route::DeadLetters => dead::list(store, query).await,
+        Route::DeadLetter(id) => dead::show(world, &id).await,
+        Route::ReplayDeadLetter(id) => dead::replay(world, &id).await,
         Route::Tick => tick(world).await,
     }
 }

@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::executor::block_on;
 use homeostat_flow::{Cell, Redis, RedisError, Reply, ScriptStore};
 use homeostat_schema::secret::SecretList;
+use homeostat_sources::gate::Pace;
 use homeostat_sources::ingest::DevMode;
+use homeostat_sources::sealed::BodyKey;
 use homeostat_sources::{Admitted, Delivery, Source};
 use homeostat_stages::name::{SHARDS_DEFAULT, STAGES};
 use homeostat_stages::snapshot::Versioned;
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
+use crate::letters::{BURY, Keeper, SEALED_MAX};
 use crate::serve::serve;
 use crate::*;
 
@@ -101,10 +104,6 @@ impl Redis for Fake {
             "HGETALL" | "SMEMBERS" | "CONFIG" => Vec::new(),
             "HINCRBY" => vec![Reply::Int(1)],
             "XLEN" => vec![Reply::Int(0)],
-            "XADD" => {
-                self.streams.borrow_mut().entry(text(0)).or_default().push(args[6].to_vec());
-                vec![Reply::Bytes(b"1-0".to_vec())]
-            }
             "ZREVRANK" => {
                 let at = ranking().iter().position(|(member, _)| *member == text(1));
                 vec![at.map_or(Reply::Nil, |at| Reply::Int(at as i64))]
@@ -123,7 +122,27 @@ impl Redis for Fake {
                     .collect()
             }
             "EVALSHA" => self.ingest(args),
+            "EVAL" if args[0] == BURY.as_bytes() => {
+                self.streams.borrow_mut().entry(text(2)).or_default().push(args[4].to_vec());
+                drop(values);
+                if !args[5].is_empty() {
+                    self.values.borrow_mut().insert(format!("{}1-0", text(8)), args[5].to_vec());
+                }
+                vec![Reply::Bytes(b"1-0".to_vec())]
+            }
             "EVAL" => self.apply(args),
+            "XRANGE" | "XREVRANGE" => {
+                let streams = self.streams.borrow();
+                let letters = streams.get(&text(0)).into_iter().flatten();
+                letters
+                    .flat_map(|letter| [&b"1-0"[..], b"d", letter].map(|part| Reply::Bytes(part.to_vec())))
+                    .collect()
+            }
+            "XDEL" => vec![Reply::Int(self.streams.borrow_mut().remove(&text(0)).map_or(0, |_| 1))],
+            "DEL" => {
+                drop(values);
+                vec![Reply::Int(self.values.borrow_mut().remove(&text(0)).map_or(0, |_| 1))]
+            }
             other => return Err(RedisError::Refused(format!("unknown command {other}"))),
         })
     }
@@ -156,11 +175,17 @@ struct Api {
     store: ScriptStore<Fake>,
     shelf: Shelf,
     seed: u8,
+    body_key: Option<BodyKey>,
 }
 
 impl Api {
     fn over(fake: Fake, shelf: Shelf) -> Self {
-        Self { store: ScriptStore::new(fake, Cell::new(SHARDS_DEFAULT, &STAGES)), shelf, seed: 0 }
+        Self {
+            store: ScriptStore::new(fake, Cell::new(SHARDS_DEFAULT, &STAGES)),
+            shelf,
+            seed: 0,
+            body_key: None,
+        }
     }
 
     fn new() -> Self {
@@ -186,7 +211,9 @@ impl Api {
         };
         self.seed += 1;
         let (store, snapshots) = (&self.store, &self.shelf);
-        let world = World { store, snapshots, now_ms: NOW, seed: [self.seed; 10], dev_mode: DevMode::Off };
+        let body_key = self.body_key.clone();
+        let world =
+            World { store, snapshots, now_ms: NOW, seed: [self.seed; 10], dev_mode: DevMode::Off, body_key };
         match admit(&parts, &access) {
             Ok(admission) => block_on(serve(&world, admission, &parts, body.as_bytes())),
             Err(problem) => problem.into(),
@@ -477,7 +504,8 @@ fn deliver(api: &Api, source: Source, headers: &HeaderMap, body: &[u8]) -> Resul
     };
     let taken = block_on(async {
         let config = configuration::current(api.store.redis(), &api.shelf).await?.config;
-        webhook::take(&api.store, &config, &delivery).await
+        let keeper = Keeper::new(api.body_key.clone(), 3_600_000, [5; 24]);
+        webhook::take(&api.store, &config, &keeper, Pace::Within, &delivery).await
     });
     taken.map(|answer| told(&answer)).map_err(|problem| problem.status().as_u16())
 }
@@ -505,18 +533,24 @@ fn webhooks_are_answered_as_the_contract_says() {
     let letters = api.redis().streams.borrow();
     let letter: Value = serde_json::from_slice(&letters["hs:v:not-understood"][0]).unwrap();
     assert_eq!((letter["source"].as_str(), letter["event"].as_str()), (Some("github"), Some("push")));
-    assert_eq!(letter["body"], "{\"s3cret\":");
+    assert_eq!((letter["body_bytes"].as_u64(), letter.get("body")), (Some(10), None));
 }
 
 #[test]
-fn a_long_body_that_is_not_understood_is_kept_in_part() {
-    let api = Api::new();
-    let body = "é".repeat(100_000);
-    assert_eq!(deliver(&api, Source::GITHUB, &github("push"), body.as_bytes()).unwrap().0, 202);
+fn a_body_that_stays_long_when_compressed_is_not_kept() {
+    let mut api = Api::new();
+    api.body_key = body_key("ab");
+    let mut state = 1_u64;
+    let noise = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let body: Vec<u8> = (0..2 * SEALED_MAX).map(noise).collect();
+    assert_eq!(deliver(&api, Source::GITHUB, &github("push"), &body).unwrap().0, 202);
     let letters = api.redis().streams.borrow();
     let letter: Value = serde_json::from_slice(&letters["hs:v:not-understood"][0]).unwrap();
-    assert_eq!(letter["body_bytes"], 200_000);
-    assert!(letter["body"].as_str().unwrap().len() <= 33_000);
+    assert_eq!(letter["body_bytes"], 2 * SEALED_MAX);
+    assert!(api.redis().values.borrow().is_empty());
 }
 
 #[test]
@@ -543,4 +577,113 @@ fn a_connection_that_broke_since_the_last_request_loses_no_delivery() {
         Shelf { config: RefCell::new(Some(config)), ..Shelf::default() },
     );
     assert_eq!(deliver(&api, Source::GITHUB, &github("push"), push).unwrap().0, 202);
+}
+
+/// A key for kept deliveries.
+fn body_key(text: &str) -> Option<BodyKey> {
+    BodyKey::parse(&text.repeat(32)).unwrap()
+}
+
+/// No flat event.
+const ODD: &[u8] = br#"{"event":{"note":"the secret of a customer"}}"#;
+
+#[test]
+fn a_dead_letter_is_listed_shown_and_replayed_once_it_is_understood() {
+    let mut api = Api::new();
+    api.body_key = body_key("ab");
+    let headers = HeaderMap::new();
+    // GitHub's headers are missing, so that it is not understood.
+    let good = br#"{"ref":"refs/heads/main","after":"c0ffee","repository":{"id":1,"full_name":"acme/shop"}}"#;
+    deliver(&api, Source::GITHUB, &headers, good).unwrap();
+    let (status, list) = api.get("/api/v1/dead-letters?kind=ingest");
+    assert_eq!(
+        (status, &list["items"][0]["kind"], &list["items"][0]["source"]),
+        (200, &json!("ingest"), &json!("github"))
+    );
+    let id = list["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(list["items"][0]["body"], Value::Null, "a list shows no delivery");
+    let (_, whole) = api.get(&format!("/api/v1/dead-letters/{id}"));
+    assert_eq!(whole["body"].as_str().unwrap().as_bytes(), good);
+    let (status, problem) = api.post(&format!("/api/v1/dead-letters/{id}/replay"), "");
+    assert_eq!((status, &problem["status"]), (409, &json!(409)));
+    assert_eq!(api.get("/api/v1/dead-letters?kind=ingest").1["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_delivery_that_is_understood_by_now_is_stored_once_and_its_letter_taken_up() {
+    let mut api = Api::new();
+    api.body_key = body_key("ab");
+    deliver(&api, Source::GITHUB, &HeaderMap::new(), b"{}").unwrap();
+    // As if a newer version read it: the letter names a source that does.
+    let kept = {
+        let headers = HeaderMap::new();
+        let body = br#"{"event":"deployment","env":"stage","service":"shop","status":"success"}"#;
+        api.body_key.as_ref().unwrap().seal("generic", &headers, body, [1; 24]).unwrap()
+    };
+    let letter =
+        json!({"source": "generic", "received_at": "2026-03-01T10:00:00Z", "why": "x", "body_bytes": 2});
+    api.redis()
+        .streams
+        .borrow_mut()
+        .insert("hs:v:not-understood".to_owned(), vec![letter.to_string().into_bytes()]);
+    api.redis().values.borrow_mut().insert("hs:v:body:1-0".to_owned(), kept);
+    let (status, answer) = api.post("/api/v1/dead-letters/ingest-1-0/replay", "");
+    assert_eq!((status, answer["accepted"].as_array().unwrap().len()), (202, 1));
+    assert_eq!(api.redis().entries.borrow().len(), 1);
+    assert!(api.redis().streams.borrow().is_empty() && api.redis().values.borrow().is_empty());
+    assert_eq!(api.post("/api/v1/dead-letters/ingest-1-0/replay", "").0, 404);
+}
+
+#[test]
+fn nothing_of_a_delivery_is_kept_without_a_key_and_nothing_readable_with_one() {
+    for (key, kept) in [(None, 0), (body_key("ab"), 1)] {
+        let mut api = Api::new();
+        api.body_key = key;
+        deliver(&api, Source::GENERIC, &HeaderMap::new(), ODD).unwrap();
+        assert_eq!(api.redis().values.borrow().len(), kept);
+        let streams = api.redis().streams.borrow();
+        let values = api.redis().values.borrow();
+        let all: Vec<u8> = streams.values().flatten().chain(values.values()).flatten().copied().collect();
+        assert!(!String::from_utf8_lossy(&all).contains("customer"));
+    }
+}
+
+#[test]
+fn a_letter_kept_with_another_key_says_so() {
+    let mut api = Api::new();
+    api.body_key = body_key("ab");
+    deliver(&api, Source::GENERIC, &HeaderMap::new(), ODD).unwrap();
+    for (key, part) in [(body_key("cd"), "another key"), (None, "body_key")] {
+        api.body_key = key;
+        let (status, whole) = api.get("/api/v1/dead-letters/ingest-1-0");
+        assert_eq!((status, &whole["body"]), (200, &Value::Null));
+        assert!(whole["note"].as_str().unwrap().contains(part), "{whole}");
+        assert_eq!(api.post("/api/v1/dead-letters/ingest-1-0/replay", "").0, 409);
+    }
+    for id in ["ingest-", "stage-1", "1-0", "ingest-*", "ingest-1-0%20x"] {
+        assert_eq!(api.get(&format!("/api/v1/dead-letters/{id}")).0, 404, "{id}");
+    }
+}
+
+#[test]
+fn a_source_over_its_pace_is_told_to_come_back_unless_it_says_that_something_is_over() {
+    let api = Api::new();
+    let config = homeostat_schema::config::Config::default();
+    let headers = HeaderMap::new();
+    let take = |body: &str| {
+        let delivery = Delivery {
+            source: Source::GENERIC.into(),
+            admitted: Admitted::Verified,
+            headers: &headers,
+            body: body.as_bytes(),
+            received_at_ms: NOW,
+            seed: [9; 10],
+        };
+        let keeper = Keeper::default();
+        let answer = block_on(webhook::take(&api.store, &config, &keeper, Pace::Over, &delivery)).unwrap();
+        (answer.status().as_u16(), answer.headers().contains_key("retry-after"))
+    };
+    assert_eq!(take(r#"{"event":"alert","env":"prod","service":"shop","status":"firing"}"#), (503, true));
+    assert_eq!(take(r#"{"event":"alert","env":"prod","service":"shop","status":"resolved"}"#), (202, false));
+    assert_eq!(api.redis().entries.borrow().len(), 1);
 }

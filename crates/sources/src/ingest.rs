@@ -8,6 +8,8 @@
 //! Invariants: every response carries its length; a refusal for want of proof has an empty body;
 //! after a delivery was verified the answer is 2xx or 503, since senders switch a hook off on 4xx.
 
+use std::net::{IpAddr, SocketAddr};
+
 use homeostat_schema::config::Config;
 use homeostat_schema::secret::SecretList;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN, RETRY_AFTER};
@@ -196,13 +198,28 @@ fn whole(status: StatusCode, kind: Option<&'static str>, body: Vec<u8>) -> Answe
     answer
 }
 
-fn from_loopback(headers: &HeaderMap) -> bool {
+/// The client's address, as the host tells it.
+pub fn client(headers: &HeaderMap) -> Option<IpAddr> {
     // Given twice, one of them is the client's own word.
-    let client = single(headers, CLIENT.as_str()).and_then(|value| std::str::from_utf8(value).ok());
-    let client = client.unwrap_or_default();
-    let socket = client.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
-    let address = socket.or_else(|_| client.parse::<std::net::IpAddr>());
-    address.is_ok_and(|address| address.to_canonical().is_loopback())
+    let client = single(headers, CLIENT.as_str()).and_then(|value| std::str::from_utf8(value).ok())?;
+    let socket = client.parse::<SocketAddr>().map(|socket| socket.ip());
+    socket.or_else(|_| client.parse::<IpAddr>()).ok().map(|address| address.to_canonical())
+}
+
+/// What a flood is counted by: the address, of IPv6 the half that a subscriber is given.
+pub fn origin(headers: &HeaderMap) -> String {
+    match client(headers) {
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::")
+        }
+        Some(address) => address.to_string(),
+        None => String::new(),
+    }
+}
+
+fn from_loopback(headers: &HeaderMap) -> bool {
+    client(headers).is_some_and(|address| address.is_loopback())
 }
 
 /// A browser names the page a request was made by; any page may post to this machine.

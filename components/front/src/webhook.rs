@@ -1,0 +1,195 @@
+//! A webhook's way in, up to its proof: what the components that take webhooks share.
+//!
+//! What this does not do: read what a delivery says.
+//!
+//! Invariant: a body is never read beyond its source's cap and never parsed before it is proven.
+
+use std::sync::Arc;
+
+use std::sync::{Mutex, PoisonError};
+
+use homeostat_api::body::ReadError;
+use homeostat_api::letters::Keeper;
+use homeostat_api::{Problem, configuration};
+use homeostat_flow::Redis;
+use homeostat_flow::name::counters_key;
+use homeostat_schema::config::{self, Config};
+use homeostat_sources::gate::{Gate, Pace};
+use homeostat_sources::ingest::{self, Answer};
+use homeostat_sources::{Admitted, Claim, Delivery, Instance, Source};
+use homeostat_stages::snapshot::Versioned;
+use http::HeaderMap;
+use spin_sdk::http::Request;
+
+use crate::{Announced, FrontError, Shelf, body_key, dev_mode, nonce, now_ms, receive, secrets, seed, store};
+
+/// A delivery that was let in, whole.
+pub struct LetIn {
+    recent: Arc<Versioned>,
+    source: Source,
+    settings: Option<config::Source>,
+    admitted: Admitted,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    received_at_ms: u64,
+    seed: [u8; 10],
+    keeper: Keeper,
+    pace: Pace,
+}
+
+impl LetIn {
+    /// The configuration in force when it came.
+    pub fn config(&self) -> &Config {
+        &self.recent.config
+    }
+
+    /// What it is kept with when it is not understood.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// Whether its source sends as slowly as it is to.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// As its readers take it.
+    pub fn delivery(&self) -> Delivery<'_> {
+        Delivery {
+            source: Instance::set(self.source, self.settings.as_ref()),
+            admitted: self.admitted,
+            headers: &self.headers,
+            body: &self.body,
+            received_at_ms: self.received_at_ms,
+            seed: self.seed,
+        }
+    }
+}
+
+/// Why a delivery was not taken.
+pub enum Refusal {
+    /// It is told so.
+    Answer(Box<Answer>),
+    /// Something of ours is not as it must be: the sender may try again.
+    Failed(String),
+}
+
+impl From<Box<Answer>> for Refusal {
+    fn from(answer: Box<Answer>) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+impl From<FrontError> for Refusal {
+    fn from(error: FrontError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem.to_string())
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TooLong => Self::Answer(Box::new(ingest::too_long())),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Reads a request to a webhook's route and proves it.
+///
+/// # Errors
+/// [`Refusal`].
+pub async fn let_in(request: Request) -> Result<LetIn, Refusal> {
+    let received_at_ms = now_ms();
+    let (parts, incoming) = request.into_parts();
+    let recent = configuration::recent(store().await?.redis(), &Shelf).await?;
+    let instance = ingest::route(&parts.method, parts.uri.path(), &recent.config)?;
+    let origin = ingest::origin(&parts.headers);
+    if gate(|gate| gate.knock(&origin, received_at_ms)) == Pace::Over {
+        gate(|gate| gate.shed(instance.name()));
+        tell_counts(received_at_ms).await;
+        return Err(Refusal::Answer(Box::new(ingest::unavailable())));
+    }
+    let announced = match ingest::length_allowed(&parts.headers, instance.body_max()) {
+        true => Announced::Allowed,
+        false => Announced::TooLong,
+    };
+    let secrets = secrets(&instance.secret_variable()).await?;
+    let dev_mode = dev_mode().await?;
+    let body = receive(incoming, announced, instance.body_max()).await?;
+    let claim = Claim { headers: &parts.headers, body: &body, now_ms: now_ms() };
+    let admitted = ingest::admit(instance, &claim, &secrets, dev_mode);
+    let pace = judge(instance, &admitted, &origin, received_at_ms);
+    tell_counts(received_at_ms).await;
+    let admitted = admitted?;
+    let (source, settings) = (instance.source(), instance.settings().cloned());
+    let (headers, seed) = (parts.headers, seed()?);
+    let keeper = Keeper::new(body_key().await?, recent.config.retention.bodies_ms(), nonce()?);
+    Ok(LetIn { recent, source, settings, admitted, headers, body, received_at_ms, seed, keeper, pace })
+}
+
+/// What this instance remembers from request to request.
+static GATE: Mutex<Option<Gate>> = Mutex::new(None);
+
+/// Locked only between awaits; instances have one thread.
+fn gate<T>(ask: impl FnOnce(&mut Gate) -> T) -> T {
+    let mut kept = GATE.lock().unwrap_or_else(PoisonError::into_inner);
+    ask(kept.get_or_insert_with(Gate::default))
+}
+
+/// Remembers what was proven or refused, and says whether the source sends too fast.
+fn judge(
+    instance: Instance<'_>,
+    admitted: &Result<Admitted, Box<Answer>>,
+    origin: &str,
+    now_ms: u64,
+) -> Pace {
+    let name = instance.name();
+    gate(|gate| match admitted {
+        Err(_) => {
+            gate.refused(name, origin, now_ms);
+            Pace::Within
+        }
+        Ok(admitted) => {
+            if let Admitted::Proven(proof) = admitted {
+                gate.proven(name, proof.key, origin, now_ms);
+            }
+            gate.pace(name, instance.deliveries_per_s(), now_ms)
+        }
+    })
+}
+
+/// Adds the counts to the store's, about once a second. A count that is lost is nobody's loss.
+async fn tell_counts(now_ms: u64) {
+    let due = gate(|gate| gate.due(now_ms));
+    if due.is_empty() {
+        return;
+    }
+    let Ok(store) = store().await else { return };
+    let key = counters_key();
+    for (name, count) in due {
+        let count = count.to_string();
+        let args: [&[u8]; 3] = [key.as_bytes(), name.as_bytes(), count.as_bytes()];
+        let _counted = store.redis().command("HINCRBY", &args).await.is_ok();
+    }
+}
+
+/// What the sender is told. What went wrong on our side goes to the component's log, which is
+/// standard error; no header and no body is in it.
+#[expect(clippy::print_stderr, reason = "standard error is a component's log")]
+pub fn told(taken: Result<Answer, Refusal>) -> Answer {
+    match taken {
+        Ok(answer) => answer,
+        Err(Refusal::Answer(answer)) => *answer,
+        Err(Refusal::Failed(why)) => {
+            eprintln!("a webhook was not taken, its sender may try again: {why}");
+            ingest::unavailable()
+        }
+    }
+}
