@@ -12,4 +12,4 @@ mod route;
 
 pub use desk::{Desk, WorkerError, endpoints, shard_of_bell, variable};
 pub use publish::{publish_config, publish_health, publish_policy};
-pub use route::{Answer, over_http};
+pub use route::{Answer, over_http, over_http_in};

@@ -18,11 +18,25 @@ pub async fn over_http<D>(request: &Request, stage: Stage, drain: D) -> Answer
 where
     D: AsyncFn(&Shard) -> Result<u64, WorkerError>,
 {
+    let shards = async || Ok(name::shards_of_stage(stage, name::SHARDS_DEFAULT));
+    over_http_in(request, stage, shards, drain).await
+}
+
+/// As [`over_http`], for a stage whose shards have to be looked up.
+pub async fn over_http_in<S, D>(request: &Request, stage: Stage, shards: S, drain: D) -> Answer
+where
+    S: AsyncFn() -> Result<Vec<Shard>, WorkerError>,
+    D: AsyncFn(&Shard) -> Result<u64, WorkerError>,
+{
     if let Err(refusal) = admit(request).await {
         return refusal;
     }
+    let shards = match shards().await {
+        Ok(shards) => shards,
+        Err(error) => return answer(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
     let mut inputs = 0;
-    for shard in name::shards_of_stage(stage, name::SHARDS_DEFAULT) {
+    for shard in shards {
         match drain(&shard).await {
             Ok(done) => inputs += done,
             Err(error) => return answer(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
