@@ -14,7 +14,9 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use crate::answer::{Answer, Problem, json, with};
+use crate::outside;
 use crate::port::Snapshots;
+use crate::serve::World;
 
 /// Compares the version, stores the next one. KEYS: the hash. ARGV: the version expected or
 /// nothing, the configuration as JSON. Gives `done`, `differs` or `broken`, and the version.
@@ -67,16 +69,19 @@ struct Applied {
 
 /// Applies a configuration: JSON or TOML, validated whole.
 pub(crate) async fn apply<R: Redis, S: Snapshots>(
-    redis: &R,
-    snapshots: &S,
+    world: &World<'_, R, S>,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Answer, Problem> {
     let expected = if_match(headers)?;
     let config = read(headers, body)?;
-    let version = store(redis, &config, expected).await?;
+    let asks = !config.reconcilers.is_empty();
+    let version = store(world.store.redis(), &config, expected).await?;
     // Stored is stored: a copy that cannot be published now is published by a tick.
-    let published = snapshots.publish(&Versioned { version, config }).await.is_ok();
+    let published = world.snapshots.publish(&Versioned { version, config }).await.is_ok();
+    if asks {
+        outside::configured(world, version).await?;
+    }
     Ok(with(json(StatusCode::OK, &Applied { version, published }), ETAG, &format!("\"{version}\"")))
 }
 
