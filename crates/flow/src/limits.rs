@@ -22,8 +22,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For stages of pure steps. Batch 256: a script then holds Redis for about a millisecond
-    /// (docs/benchmarks.md), and beyond it an input gains little.
+    /// For stages of pure steps. Batch 256: a script then holds Redis for one millisecond, or for
+    /// five when each input is about another service (docs/benchmarks.md).
     /// Three tries: a killing poison stops its stage and shard for up to four leases.
     pub const STEPS: Self = Self {
         batch: 256,
