@@ -101,8 +101,8 @@ pub(super) struct Custom {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Stamp {
-    attempt: Word,
+pub(super) struct Stamp {
+    pub(super) attempt: Word,
 }
 
 impl Context {
@@ -138,7 +138,7 @@ impl Reference {
 }
 
 impl Custom {
-    pub(super) fn attempt(self) -> Option<String> {
-        self.homeostat.0?.attempt.0
+    pub(super) fn into_stamp(self) -> Option<Stamp> {
+        self.homeostat.0
     }
 }

@@ -23,7 +23,7 @@ use crate::json::{self, bounded};
 use crate::reading::{NotUnderstood, Raw, Read, Reading};
 use crate::said::{attribute, joined_id};
 use crate::source::{BODY_MAX, Profile};
-use body::{Body, Content, Context};
+use body::{Body, Content, Context, Custom, Stamp};
 use kind::Type;
 
 /// CDEvents.
@@ -48,7 +48,7 @@ fn read_delivery(raw: &Raw<'_>) -> Result<Read, NotUnderstood> {
         return Ok(Read { id: Some(envelope.name()), reading: read_data(&envelope)? });
     }
     let event = Event::of(raw.body)?;
-    Ok(Read { id: Some(event.name()), reading: Reading::Items(vec![event.draft()]) })
+    Ok(Read { id: Some(event.name()), reading: event.reading() })
 }
 
 /// Reads the CDEvent that a CloudEvent carries.
@@ -58,7 +58,7 @@ fn read_delivery(raw: &Raw<'_>) -> Result<Read, NotUnderstood> {
 pub(crate) fn read_data(envelope: &Envelope<'_>) -> Result<Reading, NotUnderstood> {
     let event = Event::of(envelope.json()?)?;
     event.agrees_with(envelope)?;
-    Ok(Reading::Items(vec![event.draft()]))
+    Ok(event.reading())
 }
 
 /// A CDEvent with what it must have.
@@ -71,7 +71,8 @@ struct Event {
     subject: String,
     context: Context,
     content: Content,
-    own_attempt: Option<String>,
+    /// What Homeostat wrote into it, when it did.
+    stamp: Option<Stamp>,
 }
 
 impl Event {
@@ -86,7 +87,7 @@ impl Event {
             id: need("context.id", context.id.0.take())?,
             source: need("context.source", context.source.0.take())?,
             subject: need("subject.id", subject.id.0)?,
-            own_attempt: body.custom_data.0.and_then(|custom| custom.attempt()),
+            stamp: body.custom_data.0.and_then(Custom::into_stamp),
             content: subject.content.0.unwrap_or_default(),
             type_name,
             kind,
@@ -114,6 +115,16 @@ impl Event {
         }
     }
 
+    /// What we told of an incident is no alert: it would open another one about itself.
+    fn reading(self) -> Reading {
+        match &self.stamp {
+            Some(stamp) if stamp.attempt.as_str().is_none() => {
+                Reading::Ignored("Homeostat told this itself".to_owned())
+            }
+            _ => Reading::Items(vec![self.draft()]),
+        }
+    }
+
     fn draft(mut self) -> Draft {
         let about = (self.kind.family(), self.kind.outcome(&self.content));
         let mut said = flat::Draft::saying(about.0, about.1);
@@ -127,7 +138,8 @@ impl Event {
         said.actor = self.content.user.0.take();
         self.correlate(&mut said);
         self.describe(&mut said);
-        let draft = Draft { own_attempt: self.own_attempt.take(), ..Draft::of(said) };
+        let own_attempt = self.stamp.take().and_then(|stamp| stamp.attempt.0);
+        let draft = Draft { own_attempt, ..Draft::of(said) };
         match self.kind.is_run() {
             true => draft.about(self.run_name(), 1),
             // A service may be deployed, an incident detected, again under the same name.

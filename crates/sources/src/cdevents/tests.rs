@@ -6,7 +6,7 @@ use super::{purl_name, purl_version};
 use crate::Source;
 use crate::draft::Draft;
 use crate::reading::Reading;
-use crate::testing::{any_json, only, read, survives};
+use crate::testing::{any_json, ignored, only, read, survives};
 
 const PLAIN: &[(&str, &str)] = &[("content-type", "application/json")];
 
@@ -142,6 +142,9 @@ fn our_own_stamp_is_recognised() {
     assert_eq!(draft(&event).own_attempt, None);
     event["customData"] = json!({"homeostat": {"attempt": "a1"}});
     assert_eq!(draft(&event).own_attempt.as_deref(), Some("a1"));
+    let mut incident = of_type("dev.cdevents.incident.detected.0.3.0", json!({}));
+    incident["customData"] = json!({"homeostat": {"severity": "critical", "state": "open"}});
+    assert!(ignored(Source::CDEVENTS, PLAIN, &incident).contains("Homeostat"));
 }
 
 #[test]
