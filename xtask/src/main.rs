@@ -13,6 +13,7 @@ mod arrows;
 mod bench;
 mod ci;
 mod components;
+mod examples;
 mod packages;
 mod process;
 mod progress;
@@ -38,6 +39,7 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   cargo xtask components         build the components into dist/components/
   cargo xtask components --dev   the same, quicker to build and larger
+  cargo xtask examples           build the example plug-ins into dist/plug-ins/
   cargo xtask toolchain          set up a compiler for wasm32-wasip2
   cargo xtask ci                 every check and test, as ./scripts/test does
   cargo xtask bench --help       what can be measured, and how";
@@ -53,6 +55,8 @@ enum Task {
         #[arg(long)]
         app: bool,
     },
+    /// Build the example plug-ins, which are not in Rust, into dist/plug-ins/; needs npm
+    Examples,
     /// Find or set up a compiler for wasm32-wasip2
     Toolchain,
     /// Set up all that is missing on this machine to build, serve and test
@@ -97,6 +101,7 @@ fn run(task: &Task, after: usize) -> Result<()> {
             let profile = if *dev { Profile::Quick } else { Profile::Component };
             components::build(profile, if *app { Selection::App } else { Selection::All })
         }
+        Task::Examples => examples::build(),
         Task::Toolchain => {
             println!("{}", wasm::set_up()?.describe());
             Ok(())

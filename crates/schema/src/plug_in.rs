@@ -14,4 +14,4 @@ mod generated {
     });
 }
 
-pub use generated::homeostat::schema::source::{Delivery, Draft, Reading, Signal, read};
+pub use generated::homeostat::schema::source::{Body, Delivery, Draft, Reading, Signal, read};
