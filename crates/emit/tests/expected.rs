@@ -4,6 +4,7 @@
 //! Type, outcome, subject and time are compared. Where ours differ, the reason is named below, and
 //! a reason that no longer applies fails the test.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+#![allow(clippy::disallowed_methods, reason = "the fixtures are files outside the repository")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

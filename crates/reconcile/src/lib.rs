@@ -76,6 +76,7 @@ pub struct Outgoing {
 
 /// What to do next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few per look, each moved once")]
 pub enum Next {
     /// Carry this; answer with [`Answer::Response`].
     Send(Outgoing),
