@@ -3,12 +3,13 @@
 //! What this does not do: decide anything; `homeostat-sources` and `homeostat-api` do.
 //!
 //! Invariant: an instance answers many requests, several at once, so nothing of a request
-//! outlives it; kept are the store's connection, replaced after it broke, and the configuration,
-//! read again when its bytes changed.
+//! outlives it; kept are the store's connection, replaced after it broke, and, for a moment,
+//! variables and the configuration.
 
+mod kept;
 pub mod webhook;
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use homeostat_adapter_spin::{SpinRedis, wall_clock_ms, within};
@@ -17,6 +18,7 @@ use homeostat_api::{Answer, Snapshots, SnapshotsDown};
 use homeostat_flow::{Cell, ScriptStore};
 use homeostat_schema::secret::SecretList;
 use homeostat_sources::ingest::DevMode;
+use homeostat_sources::sealed::{BodyKey, NONCE_LEN, NoKey};
 use homeostat_stages::name::{SHARDS_DEFAULT, STAGES};
 use homeostat_stages::snapshot::{CONFIG_SNAPSHOT, Versioned};
 use spin_sdk::http::{FullBody, Response};
@@ -33,6 +35,9 @@ pub enum FrontError {
     /// A variable the manifest should give is not there.
     #[error("the variable `{0}` cannot be read: spin.toml must give it to this component")]
     Variable(String),
+    /// The variable `body_key` holds no key.
+    #[error("the variable body_key: {0}")]
+    Key(#[from] NoKey),
     /// No randomness for ids.
     #[error("the host gives no random bytes")]
     Random,
@@ -46,17 +51,23 @@ pub async fn store() -> Result<&'static FrontStore, FrontError> {
     if let Some(store) = STORE.get() {
         return Ok(store);
     }
-    let redis = SpinRedis::new(variable("redis_url").await?);
+    let redis = SpinRedis::new(&*variable("redis_url").await?);
     let cell = Cell::new(SHARDS_DEFAULT, &STAGES);
     Ok(STORE.get_or_init(|| ScriptStore::new(redis, cell)))
 }
 
-/// A variable's value.
+/// A variable's value, as it was a moment ago at most.
 ///
 /// # Errors
 /// [`FrontError::Variable`] when this component is not given it.
-pub async fn variable(name: &str) -> Result<String, FrontError> {
-    variables::get(name).await.map_err(|_| FrontError::Variable(name.to_owned()))
+pub async fn variable(name: &str) -> Result<Arc<str>, FrontError> {
+    if let Some(value) = kept::variable(name) {
+        return Ok(value);
+    }
+    let missing = |_| FrontError::Variable(name.to_owned());
+    let value: Arc<str> = variables::get(name).await.map_err(missing)?.into();
+    kept::keep_variable(name, value.clone());
+    Ok(value)
 }
 
 /// The secrets in a variable.
@@ -88,6 +99,25 @@ pub fn seed() -> Result<[u8; 10], FrontError> {
     let mut seed = [0; 10];
     getrandom::fill(&mut seed).map_err(|_| FrontError::Random)?;
     Ok(seed)
+}
+
+/// Random bytes for a kept delivery.
+///
+/// # Errors
+/// [`FrontError::Random`] when the host gives none.
+pub fn nonce() -> Result<[u8; NONCE_LEN], FrontError> {
+    let mut nonce = [0; NONCE_LEN];
+    getrandom::fill(&mut nonce).map_err(|_| FrontError::Random)?;
+    Ok(nonce)
+}
+
+/// The key that deliveries are kept with, from the variable `body_key`; none when it is empty.
+///
+/// # Errors
+/// [`FrontError::Variable`] when this component is not given it, [`FrontError::Key`] when it holds
+/// something else: keeping nothing because of a slip would be noticed too late.
+pub async fn body_key() -> Result<Option<BodyKey>, FrontError> {
+    Ok(BodyKey::parse(&variable("body_key").await?)?)
 }
 
 /// How long a sender may take to send a body, milliseconds: 25 MB at 10 Mbit/s, and under the
@@ -133,31 +163,39 @@ pub fn send(answer: Answer) -> Response<FullBody<Bytes>> {
     answer.map(|body| FullBody::new(Bytes::from(body)))
 }
 
-/// The configuration as it was last read, with the bytes it was read from. An instance answers
-/// many requests; reading the bytes is cheap, making a configuration of them is not.
-static CONFIG: Mutex<Option<(Vec<u8>, Versioned)>> = Mutex::new(None);
-
-/// The snapshots in the key-value store; read for each request, so never stale.
+/// The snapshots in the key-value store.
 pub struct Shelf;
 
 impl Snapshots for Shelf {
     async fn config(&self) -> Result<Option<Versioned>, SnapshotsDown> {
-        let snapshots = homeostat_adapter_spin::Snapshots::open().await.map_err(down)?;
-        let Some(bytes) = snapshots.bytes(CONFIG_SNAPSHOT).await.map_err(down)? else { return Ok(None) };
-        // Locked only between awaits; instances have one thread.
-        let mut kept = CONFIG.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, config)) = kept.as_ref().filter(|(from, _)| *from == bytes) {
-            return Ok(Some(config.clone()));
+        Ok(read_config().await?.map(|config| Versioned::clone(&config)))
+    }
+
+    async fn recent_config(&self) -> Result<Option<Arc<Versioned>>, SnapshotsDown> {
+        match kept::config() {
+            Some(config) => Ok(Some(config)),
+            None => read_config().await,
         }
-        let config: Versioned = homeostat_adapter_spin::read(CONFIG_SNAPSHOT, &bytes).map_err(down)?;
-        *kept = Some((bytes, config.clone()));
-        Ok(Some(config))
     }
 
     async fn publish(&self, config: &Versioned) -> Result<(), SnapshotsDown> {
         let snapshots = homeostat_adapter_spin::Snapshots::open().await.map_err(down)?;
-        snapshots.put(CONFIG_SNAPSHOT, config).await.map_err(down)
+        let published = snapshots.put(CONFIG_SNAPSHOT, config).await.map_err(down);
+        kept::forget_config();
+        published
     }
+}
+
+async fn read_config() -> Result<Option<Arc<Versioned>>, SnapshotsDown> {
+    let snapshots = homeostat_adapter_spin::Snapshots::open().await.map_err(down)?;
+    let Some(bytes) = snapshots.bytes(CONFIG_SNAPSHOT).await.map_err(down)? else { return Ok(None) };
+    if let Some(config) = kept::config_of(&bytes) {
+        return Ok(Some(config));
+    }
+    let config: Arc<Versioned> =
+        Arc::new(homeostat_adapter_spin::read(CONFIG_SNAPSHOT, &bytes).map_err(down)?);
+    kept::keep_config(bytes, config.clone());
+    Ok(Some(config))
 }
 
 fn down(error: homeostat_adapter_spin::SnapshotError) -> SnapshotsDown {

@@ -6,6 +6,8 @@
 //! Invariant: what was not validated is never stored, and what is stored but cannot be read is
 //! never replaced by a default: that could loosen a guard.
 
+use std::sync::Arc;
+
 use homeostat_flow::{Redis, RedisError, Reply};
 use homeostat_schema::config::Config;
 use homeostat_stages::snapshot::{CONFIG_KEY, Versioned, read_config};
@@ -36,6 +38,18 @@ pub async fn current<R: Redis, S: Snapshots>(redis: &R, snapshots: &S) -> Result
         snapshots.publish(&stored).await.map_err(down)?;
     }
     Ok(stored)
+}
+
+/// As [`current`], but what was published a moment ago may not be seen yet, as
+/// [`Snapshots::recent_config`] says.
+///
+/// # Errors
+/// As [`current`].
+pub async fn recent<R: Redis, S: Snapshots>(redis: &R, snapshots: &S) -> Result<Arc<Versioned>, Problem> {
+    match snapshots.recent_config().await.map_err(down)? {
+        Some(published) => Ok(published),
+        None => current(redis, snapshots).await.map(Arc::new),
+    }
 }
 
 /// The configuration as stored in Redis.

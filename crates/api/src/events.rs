@@ -27,7 +27,7 @@ pub(crate) async fn take<R: Redis, S: Snapshots>(
     let key = generic::delivery_id(headers)
         .map_err(|why| Problem::bad(generic::IDEMPOTENCY_KEY, why.to_string()))?;
     let drafts = generic::read(body).map_err(|error| Problem::bad(&field_of(&error), error.to_string()))?;
-    let config = configuration::current(world.store.redis(), world.snapshots).await?.config;
+    let recent = configuration::recent(world.store.redis(), world.snapshots).await?;
     let delivery = Delivery {
         source: Source::GENERIC.into(),
         admitted,
@@ -36,7 +36,7 @@ pub(crate) async fn take<R: Redis, S: Snapshots>(
         received_at_ms: world.now_ms,
         seed: world.seed,
     };
-    let items = items(&delivery, key, drafts, &config);
+    let items = items(&delivery, key, drafts, &recent.config);
     Ok(ingest::answer(&submit(world.store, &items).await?))
 }
 
