@@ -14,7 +14,7 @@ use std::time::Duration;
 use wasmtime::component::{Component, HasData, InstancePre, Linker, ResourceTable};
 use wasmtime::{
     Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
-    StoreLimits, StoreLimitsBuilder,
+    StoreLimits, StoreLimitsBuilder, UpdateDeadline,
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -25,6 +25,7 @@ use crate::factors::http_out::OutboundHttp;
 use crate::factors::kv::KeyValueStore;
 use crate::factors::output::{Channel, LogStream};
 use crate::faults::Faults;
+use crate::plug_in::{self, PlugIn, PlugInError};
 
 /// How often running guest code yields, so that a loop can be timed out.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
@@ -56,8 +57,12 @@ pub struct ComponentState {
     pub stores: BTreeMap<String, KeyValueStore>,
     /// The hosts it may reach.
     pub allowed_hosts: Arc<AllowedHosts>,
-    /// The memory each instance of it may take, in bytes.
+    /// How far each memory of an instance may grow, in bytes.
     pub memory_bytes_max: usize,
+    /// How many time slices of [`EPOCH_TICK`] the guest code of an instance may run in all.
+    pub slices_max: Option<u64>,
+    /// Instances at once; as many as there are requests when `None`.
+    pub instances_max: Option<usize>,
     /// What goes wrong in it; `None` outside of tests.
     pub faults: Option<Faults>,
 }
@@ -69,6 +74,7 @@ pub struct InstanceState {
     outbound_http: OutboundHttp,
     table: ResourceTable,
     limits: StoreLimits,
+    slices: u64,
     redis_connections: usize,
     component: Arc<ComponentState>,
 }
@@ -123,6 +129,7 @@ impl InstanceState {
             },
             table: ResourceTable::new(),
             limits: StoreLimitsBuilder::new().memory_size(component.memory_bytes_max).build(),
+            slices: 0,
             redis_connections: 0,
             component: Arc::clone(component),
         }
@@ -179,6 +186,14 @@ pub enum LoadError {
         /// The linker's words.
         message: String,
     },
+    /// It and its plug-ins do not go together.
+    #[error("component `{component}`: {source}")]
+    PlugIn {
+        /// The component's id.
+        component: String,
+        /// Which, and why.
+        source: PlugInError,
+    },
     /// It lacks the export its trigger calls.
     #[error("component `{component}` has {trigger} triggers but exports no `{export}`")]
     Export {
@@ -190,6 +205,11 @@ pub enum LoadError {
         export: &'static str,
     },
 }
+
+/// Its guest code ran longer than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the guest ran longer than the manifest's cpu_ms_max lets it")]
+struct OutOfTime;
 
 /// The engine and everything it links.
 #[derive(Clone)]
@@ -213,16 +233,26 @@ impl Host {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles and links the component at `path`.
+    /// Compiles and links the component at `path`, made one with its plug-ins.
     ///
     /// # Errors
     /// [`LoadError`], naming the component.
-    pub fn load(&self, component: &str, path: &Path) -> Result<InstancePre<InstanceState>, LoadError> {
+    pub fn load(
+        &self,
+        component: &str,
+        path: &Path,
+        plug_ins: &[PlugIn],
+    ) -> Result<InstancePre<InstanceState>, LoadError> {
         let name = || component.to_owned();
-        if !path.is_file() {
+        let Ok(bytes) = std::fs::read(path) else {
             return Err(LoadError::Missing { component: name(), path: path.to_owned() });
-        }
-        let compiled = Component::from_file(&self.engine, path).map_err(|error| LoadError::Compile {
+        };
+        let whole = match plug_ins {
+            [] => bytes,
+            plug_ins => plug_in::compose(bytes, plug_ins)
+                .map_err(|source| LoadError::PlugIn { component: name(), source })?,
+        };
+        let compiled = Component::new(&self.engine, whole).map_err(|error| LoadError::Compile {
             component: name(),
             path: path.to_owned(),
             message: format!("{error:#}"),
@@ -241,7 +271,14 @@ impl Host {
     pub fn store(&self, component: &Arc<ComponentState>) -> Store<InstanceState> {
         let mut store = Store::new(&self.engine, InstanceState::new(component));
         store.limiter(|state| &mut state.limits);
-        store.epoch_deadline_async_yield_and_update(1);
+        match component.slices_max {
+            None => store.epoch_deadline_async_yield_and_update(1),
+            Some(max) => store.epoch_deadline_callback(move |mut instance| {
+                let slices = &mut instance.data_mut().slices;
+                *slices += 1;
+                if *slices > max { Err(OutOfTime.into()) } else { Ok(UpdateDeadline::Yield(1)) }
+            }),
+        }
         store.set_epoch_deadline(1);
         store
     }

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod factors;
 pub mod faults;
 pub mod manifest;
+pub mod plug_in;
 pub mod redis_server;
 pub mod routes;
 pub mod runtime_config;

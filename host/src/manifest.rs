@@ -12,6 +12,10 @@ use std::collections::BTreeMap;
 use crate::config_file::{ConfigError, Document, Located, Table, Unsupported, Value};
 use crate::template::{Template, is_variable_name};
 
+mod plug;
+
+pub use plug::{DependencySpec, LimitsSpec};
+
 /// A `spin.toml` that this host can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
@@ -69,6 +73,10 @@ pub struct ComponentSpec {
     pub allowed_outbound_hosts: Vec<Located<Template>>,
     /// Key-value stores it may open, by label.
     pub key_value_stores: Vec<Located<String>>,
+    /// What it is composed with.
+    pub dependencies: Vec<DependencySpec>,
+    /// How far it may go.
+    pub limits: LimitsSpec,
 }
 
 impl Manifest {
@@ -159,10 +167,9 @@ const COMPONENT_UNSUPPORTED: &[Unsupported] = &[
     Unsupported { field: "exclude_files", reason: "components get no file system" },
     Unsupported { field: "sqlite_databases", reason: "it offers key-value and Redis only" },
     Unsupported { field: "ai_models", reason: "it offers no inference" },
-    Unsupported { field: "dependencies", reason: "compose the component when building it" },
     Unsupported {
         field: "dependencies_inherit_configuration",
-        reason: "compose the component when building it",
+        reason: "a dependency gets nothing of the component",
     },
     Unsupported { field: "profile", reason: "there is one profile" },
 ];
@@ -199,7 +206,9 @@ fn component(
         table.get("allowed_outbound_hosts").map(|value| value.list()).transpose()?.unwrap_or_default();
     let hosts: Result<Vec<_>, _> = hosts.iter().map(|host| template(host, variables)).collect();
     let stores = table.get("key_value_stores").map(|value| value.strings()).transpose()?.unwrap_or_default();
-    table.ignore(&["description", "build", "tool", "targets"]);
+    let dependencies = plug::dependencies(table.get("dependencies").as_ref())?;
+    let limits = plug::limits(table.get("tool").as_ref())?;
+    table.ignore(&["description", "build", "targets"]);
     table.finish(COMPONENT_UNSUPPORTED)?;
     Ok(ComponentSpec {
         source,
@@ -207,6 +216,8 @@ fn component(
         environment,
         allowed_outbound_hosts: hosts?,
         key_value_stores: stores,
+        dependencies,
+        limits,
     })
 }
 

@@ -279,9 +279,10 @@ async fn load(host: &Host, plan: &Plan, progress: &Progress) -> Result<Loaded, A
     let mut loading = JoinSet::new();
     for (id, component) in &plan.components {
         let (host, id, path) = (host.clone(), id.clone(), component.path.clone());
+        let plug_ins = component.plug_ins.clone();
         loading.spawn_blocking(move || {
             let started = Instant::now();
-            host.load(&id, &path).map(|loaded| (id, loaded, started))
+            host.load(&id, &path, &plug_ins).map(|loaded| (id, loaded, started))
         });
     }
     let mut all = Loaded::new();

@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex};
 use super::{AppError, Options, Progress, STATE_DIR_DEFAULT};
 use crate::allowed_hosts::AllowedHosts;
 use crate::config_file::{ConfigError, Located};
-use crate::engine::{ComponentState, INSTANCE_MEMORY_BYTES_DEFAULT};
+use crate::engine::{ComponentState, EPOCH_TICK, INSTANCE_MEMORY_BYTES_DEFAULT};
 use crate::factors::kv::{KeyValueStore, open_sqlite};
 use crate::faults::Faults;
-use crate::manifest::{ComponentSpec, Manifest};
+use crate::manifest::{ComponentSpec, DependencySpec, LimitsSpec, Manifest};
+use crate::plug_in::PlugIn;
 use crate::routes::Routes;
 use crate::runtime_config::{RuntimeConfig, StoreConfig};
 use crate::state_dir::{ApiToken, StateDir};
@@ -62,6 +63,7 @@ pub(super) struct PlannedRedis {
 /// A component with its grants resolved.
 pub(super) struct PlannedComponent {
     pub(super) path: PathBuf,
+    pub(super) plug_ins: Vec<PlugIn>,
     pub(super) state: Arc<ComponentState>,
 }
 
@@ -238,10 +240,26 @@ impl Inputs {
             environment: spec.environment.clone(),
             stores: granted.collect(),
             allowed_hosts: Arc::new(self.allowed_hosts(spec, variables)?),
-            memory_bytes_max: self.runtime.max_instance_memory.unwrap_or(INSTANCE_MEMORY_BYTES_DEFAULT),
+            memory_bytes_max: self.memory_bytes_max(&spec.limits),
+            slices_max: spec.limits.cpu_ms_max.map(slices),
+            instances_max: spec.limits.instances_max.and_then(|count| usize::try_from(count).ok()),
             faults: self.faults.clone(),
         };
-        Ok(PlannedComponent { path: self.folder.join(&spec.source.value), state: Arc::new(state) })
+        let plug_in = |spec: &DependencySpec| PlugIn {
+            interface: spec.interface.clone(),
+            path: self.folder.join(&spec.path.value),
+        };
+        let plug_ins = spec.dependencies.iter().map(plug_in).collect();
+        Ok(PlannedComponent { path: self.folder.join(&spec.source.value), plug_ins, state: Arc::new(state) })
+    }
+
+    /// The least of what the manifest and the runtime configuration say.
+    fn memory_bytes_max(&self, limits: &LimitsSpec) -> usize {
+        let general = self.runtime.max_instance_memory.unwrap_or(INSTANCE_MEMORY_BYTES_DEFAULT);
+        let own = limits
+            .memory_mib_max
+            .map(|mib| usize::try_from(mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX));
+        own.map_or(general, |own| own.min(general))
     }
 
     fn allowed_hosts(
@@ -302,6 +320,12 @@ fn open_once(files: &mut SqliteFiles, path: PathBuf) -> Result<Arc<Mutex<rusqlit
     let file = open_sqlite(&path)?;
     files.insert(path, Arc::clone(&file));
     Ok(file)
+}
+
+/// Time slices in so many milliseconds; at least one.
+fn slices(ms: u64) -> u64 {
+    let slice_ms = u64::try_from(EPOCH_TICK.as_millis()).unwrap_or(1);
+    ms.div_ceil(slice_ms)
 }
 
 fn check_dev_mode(variables: &BTreeMap<String, String>, listen: SocketAddr) -> Result<bool, AppError> {

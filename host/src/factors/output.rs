@@ -1,7 +1,8 @@
 //! What a component writes to stdout and stderr, line by line into the log.
 //!
 //! Does not: keep or rotate files.
-//! Invariant: a line longer than [`LINE_BYTES_MAX`] is cut into several; memory stays bounded.
+//! Invariant: a line longer than [`LINE_BYTES_MAX`] is cut into several; memory stays bounded, and
+//! so does what one instance may write into the log.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +14,10 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 
 /// The longest line kept in memory before it is logged in parts, in bytes.
 const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// How much of one stream of one instance is logged, in bytes: far more than a component of ours
+/// says, and far less than a plug-in in a loop would.
+const INSTANCE_BYTES_MAX: usize = 256 * 1024;
 
 /// Which of the two streams it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +33,14 @@ pub enum Channel {
 pub struct LogStream {
     component: Arc<str>,
     channel: Channel,
-    pending: Arc<Mutex<Vec<u8>>>,
+    pending: Arc<Mutex<Pending>>,
+}
+
+/// What was written and is not in the log yet.
+#[derive(Default)]
+struct Pending {
+    line: Vec<u8>,
+    written: usize,
 }
 
 impl LogStream {
@@ -39,14 +51,19 @@ impl LogStream {
 
     fn push(&self, bytes: &[u8]) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        for byte in bytes {
-            if *byte == b'\n' || pending.len() >= LINE_BYTES_MAX {
-                self.log(&pending);
-                pending.clear();
+        let left = INSTANCE_BYTES_MAX.saturating_sub(pending.written);
+        for byte in bytes.iter().take(left) {
+            if *byte == b'\n' || pending.line.len() >= LINE_BYTES_MAX {
+                self.log(&pending.line);
+                pending.line.clear();
             }
             if *byte != b'\n' {
-                pending.push(*byte);
+                pending.line.push(*byte);
             }
+        }
+        pending.written = pending.written.saturating_add(bytes.len());
+        if left > 0 && bytes.len() >= left {
+            self.log(b"this instance wrote too much; the rest is left out");
         }
     }
 
@@ -66,8 +83,8 @@ impl Drop for LogStream {
             return;
         }
         let pending = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        if !pending.is_empty() {
-            self.log(&pending);
+        if !pending.line.is_empty() {
+            self.log(&pending.line);
         }
     }
 }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -31,7 +32,7 @@ use crate::routes::Routes;
 use crate::stop::Stop;
 use crate::telemetry::{RequestFailed, emit};
 use instances::Instances;
-use request::{Held, RequestError, guest_request};
+use request::{Held, Places, RequestError, guest_request};
 
 pub use instances::{INSTANCE_CONCURRENT_REQUESTS_MAX, INSTANCE_REQUESTS_MAX, POST_RETURN_TIMEOUT};
 
@@ -48,6 +49,12 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the guest may take to begin a response, by default.
 pub const REQUEST_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
+/// How long a request waits for a place at a component that takes only so many at once.
+const PLACE_WAIT: Duration = Duration::from_secs(5);
+
+/// After this a client that found no place may try again, seconds.
+const RETRY_AFTER_S: u32 = 5;
+
 /// How long to wait after the listener could not accept: out of file descriptors, usually.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,9 +64,16 @@ const HEALTH_PATH: &str = "/.well-known/spin/health";
 /// Everything the trigger serves.
 pub struct HttpTrigger {
     routes: Routes,
-    handlers: BTreeMap<String, ProxyHandler<Instances>>,
+    handlers: BTreeMap<String, Served>,
     in_flight: Arc<Semaphore>,
     stop: Stop,
+}
+
+/// A component that serves routes.
+struct Served {
+    handler: ProxyHandler<Instances>,
+    /// Of one that takes only so many requests at once.
+    places: Option<Arc<Semaphore>>,
 }
 
 impl HttpTrigger {
@@ -92,7 +106,9 @@ impl HttpTrigger {
             request_timeout,
             self.stop.clone(),
         );
-        self.handlers.insert(state.id.to_string(), ProxyHandler::new(instances));
+        let places = state.instances_max.map(|count| Arc::new(Semaphore::new(count)));
+        let served = Served { handler: ProxyHandler::new(instances), places };
+        self.handlers.insert(state.id.to_string(), served);
         Ok(())
     }
 
@@ -154,17 +170,19 @@ impl HttpTrigger {
             return Response::new(text("OK"));
         }
         let Some(route) = self.routes.find(path) else { return empty(StatusCode::NOT_FOUND) };
-        let Some(handler) = self.handlers.get(route.component) else {
+        let Some(served) = self.handlers.get(route.component) else {
             tracing::error!(component = route.component, "a route's component was not loaded");
             return empty(StatusCode::INTERNAL_SERVER_ERROR);
         };
+        // Its own place first: who waits there takes none of the places of the others.
+        let Some(own) = place(served.places.as_ref()).await else { return busy() };
         // The semaphore is never closed, so the permit is always had in the end.
         let Ok(permit) = Arc::clone(&self.in_flight).acquire_owned().await else {
             return empty(StatusCode::SERVICE_UNAVAILABLE);
         };
         let component = route.component.to_owned();
         match guest_request(request, client, &route) {
-            Ok(request) => call(handler, &component, request, permit).await,
+            Ok(request) => call(&served.handler, &component, request, (permit, own)).await,
             Err(error @ (RequestError::NoHost | RequestError::BadHost)) => {
                 tracing::debug!(%client, %error, "request refused");
                 empty(StatusCode::BAD_REQUEST)
@@ -189,15 +207,28 @@ async fn call(
     handler: &ProxyHandler<Instances>,
     component: &str,
     request: Request<WasiBody>,
-    permit: OwnedSemaphorePermit,
+    places: Places,
 ) -> Response<WasiBody> {
     match handler.handle((), request).await {
-        Ok(response) => response.map(|body| Held::new(body, permit).boxed_unsync()),
+        Ok(response) => response.map(|body| Held::new(body, places).boxed_unsync()),
         Err(error) => {
             emit(RequestFailed { component, error: &error });
             empty(StatusCode::INTERNAL_SERVER_ERROR)
         }
     }
+}
+
+/// A place at a component, if it counts them; `None` when none came free in time.
+async fn place(places: Option<&Arc<Semaphore>>) -> Option<Option<OwnedSemaphorePermit>> {
+    let Some(places) = places else { return Some(None) };
+    let waited = tokio::time::timeout(PLACE_WAIT, Arc::clone(places).acquire_owned()).await;
+    waited.ok()?.ok().map(Some)
+}
+
+fn busy() -> Response<WasiBody> {
+    let mut response = empty(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+    response
 }
 
 fn empty(status: StatusCode) -> Response<WasiBody> {

@@ -80,15 +80,18 @@ fn add_spin_headers(headers: &mut HeaderMap, uri: &Uri, client: SocketAddr, rout
     }
 }
 
-/// A response body that holds its place among the requests in flight until it is through.
+/// A request's place among all in flight, and at its component if that counts them.
+pub(super) type Places = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+/// A response body that holds its request's places until it is through.
 pub(super) struct Held {
     body: WasiBody,
-    _place: OwnedSemaphorePermit,
+    _places: Places,
 }
 
 impl Held {
-    pub(super) fn new(body: WasiBody, place: OwnedSemaphorePermit) -> Self {
-        Self { body, _place: place }
+    pub(super) fn new(body: WasiBody, places: Places) -> Self {
+        Self { body, _places: places }
     }
 }
 

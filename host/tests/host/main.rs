@@ -5,6 +5,7 @@ mod command;
 mod grants;
 mod http;
 mod manifest;
+mod plug_in;
 mod redis_trigger;
 mod start;
 mod support;

@@ -7,7 +7,7 @@ fn our_own_manifest_is_read() -> Result<(), Box<dyn std::error::Error>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml");
     let manifest = Manifest::parse("spin.toml", &std::fs::read_to_string(path)?)?;
     assert_eq!(manifest.name, "homeostat");
-    for component in ["api", "detector", "healer", "policy-updater", "webhook-ingest"] {
+    for component in ["api", "detector", "healer", "policy-updater", "webhook-ingest", "webhook-plugin"] {
         assert!(manifest.components.contains_key(component), "{component}");
     }
     assert!(manifest.http.iter().any(|trigger| trigger.route.value == "/webhooks/..."));
@@ -53,7 +53,12 @@ fn what_spin_has_and_this_host_has_not_is_refused_by_name_and_line() {
     check(&component("files = [\"x\"]"), 12, "`files` in [component.c] is not supported");
     check(&component("sqlite_databases = [\"default\"]"), 12, "`sqlite_databases`");
     check(&component("ai_models = [\"m\"]"), 12, "`ai_models`");
-    check(&component("[component.c.dependencies]\n\"a:b/c\" = \"1\""), 12, "`dependencies`");
+    check(&component("[component.c.dependencies]\n\"a:b/c@1.0.0\" = \"1\""), 13, "downloads nothing");
+    check(&component("[component.c.dependencies]\n\"a:b\" = { path = \"p.wasm\" }"), 13, "`a:b` is not");
+    let remote = "[component.c.dependencies]\n\"a:b/c@1.0.0\" = { path = \"p\", url = \"u\" }";
+    check(&component(remote), 13, "`url`");
+    check(&component("[component.c.tool.homeostat]\ncpu_ms_max = 0"), 13, "`cpu_ms_max` of 0");
+    check(&component("[component.c.tool.homeostat]\nfuel = 1"), 13, "unknown field `fuel`");
     check(&component("[component.c.profile.debug]\nsource = \"x\""), 12, "`profile`");
     check(&trigger("static_response = { status_code = 200 }"), 10, "`static_response`");
     check(&trigger("executor = { type = \"wagi\" }"), 10, "executor `wagi`");
