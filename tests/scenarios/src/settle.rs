@@ -67,7 +67,7 @@ pub(crate) fn component_of(stage: &str) -> &'static str {
     match stage {
         "detect" => "detector",
         "plan" => "planner",
-        "act" => "healer",
+        "act" | "emit" | "reconcile" => "healer",
         _ => "policy-updater",
     }
 }
