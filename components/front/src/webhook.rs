@@ -14,7 +14,7 @@ use homeostat_api::{Problem, configuration};
 use homeostat_flow::Redis;
 use homeostat_flow::name::counters_key;
 use homeostat_schema::config::{self, Config};
-use homeostat_sources::gate::{Gate, Pace};
+use homeostat_sources::gate::{FORGER_BODY_MAX, Gate, Pace};
 use homeostat_sources::ingest::{self, Answer};
 use homeostat_sources::{Admitted, Claim, Delivery, Instance, Source};
 use homeostat_stages::snapshot::Versioned;
@@ -111,18 +111,25 @@ pub async fn let_in(request: Request) -> Result<LetIn, Refusal> {
     let recent = configuration::recent(store().await?.redis(), &Shelf).await?;
     let instance = ingest::route(&parts.method, parts.uri.path(), &recent.config)?;
     let origin = ingest::origin(&parts.headers);
-    if gate(|gate| gate.knock(&origin, received_at_ms)) == Pace::Over {
-        gate(|gate| gate.shed(instance.name()));
-        tell_counts(received_at_ms).await;
-        return Err(Refusal::Answer(Box::new(ingest::unavailable())));
-    }
-    let announced = match ingest::length_allowed(&parts.headers, instance.body_max()) {
+    let tried = gate(|gate| gate.knock(&origin, received_at_ms));
+    let body_max = match tried {
+        Pace::Within => instance.body_max(),
+        Pace::Over => instance.body_max().min(FORGER_BODY_MAX),
+    };
+    let announced = match ingest::length_allowed(&parts.headers, body_max) {
         true => Announced::Allowed,
         false => Announced::TooLong,
     };
     let secrets = secrets(&instance.secret_variable()).await?;
     let dev_mode = dev_mode().await?;
-    let body = receive(incoming, announced, instance.body_max()).await?;
+    let body = match receive(incoming, announced, body_max).await {
+        Err(ReadError::TooLong) if tried == Pace::Over => {
+            gate(|gate| gate.shed(instance.name()));
+            tell_counts(received_at_ms).await;
+            return Err(Refusal::Answer(Box::new(ingest::unavailable())));
+        }
+        read => read?,
+    };
     let claim = Claim { headers: &parts.headers, body: &body, now_ms: now_ms() };
     let admitted = ingest::admit(instance, &claim, &secrets, dev_mode);
     let pace = judge(instance, &admitted, &origin, received_at_ms);

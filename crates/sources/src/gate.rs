@@ -5,8 +5,11 @@
 //! to send. Each instance of the component has its own; where instances live for one request
 //! (Spin) nothing is shed here, and the bound of the inbox is what holds.
 //!
-//! What this does not do: shed a sender that has proven itself lately, whatever else comes from
-//! its address (behind a proxy everyone has one); decide by what a delivery says.
+//! An address that only forges is not shut out, since behind a proxy everyone has one address: it
+//! is let send small bodies only, which cost little to refuse and are what most deliveries are.
+//!
+//! What this does not do: bound an address that has proven itself lately; decide by what a
+//! delivery says.
 //!
 //! Invariant: memory is bounded by [`ADDRESSES_MAX`] and by the number of source instances.
 
@@ -14,7 +17,9 @@ use std::collections::BTreeMap;
 
 /// Refusals a second that an address is let try for long; each costs a body and its digest.
 pub const REFUSALS_PER_S: u32 = 50;
-/// After a proof an address is not shed for this long, milliseconds.
+/// The longest body read of an address beyond that, bytes.
+pub const FORGER_BODY_MAX: usize = 64 * 1024;
+/// After a proof an address is not bounded for this long, milliseconds.
 pub const PROVEN_FOR_MS: u64 = 10 * 60 * 1000;
 /// Addresses remembered; more make all but the proven ones forgotten.
 pub const ADDRESSES_MAX: usize = 4_096;
@@ -58,7 +63,7 @@ struct Bucket {
 }
 
 impl Gate {
-    /// Before a body is read: whether its address still may try.
+    /// Before a body is read: whether its address still may send a long one.
     pub fn knock(&mut self, address: &str, now_ms: u64) -> Pace {
         let Some(known) = self.addresses.get_mut(address) else { return Pace::Within };
         if known.proven_ms > 0 && now_ms.saturating_sub(known.proven_ms) <= PROVEN_FOR_MS {
@@ -157,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_forges_is_shed_and_others_are_not() {
+    fn an_address_that_forges_is_bounded_and_others_are_not() {
         let mut gate = Gate::default();
         assert_eq!(gate.knock("a", NOW), Pace::Within);
         refuse(&mut gate, "a", REFUSALS_PER_S * BURST_S - 1, NOW);
@@ -169,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_proved_itself_is_not_shed_whatever_else_it_sends() {
+    fn an_address_that_proved_itself_is_not_bounded_whatever_else_it_sends() {
         let mut gate = Gate::default();
         gate.proven("github", 1, "proxy", NOW);
         refuse(&mut gate, "proxy", 10_000, NOW);
