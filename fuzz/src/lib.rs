@@ -9,7 +9,7 @@
 use homeostat_schema::config::Config;
 use homeostat_schema::types::Event;
 use homeostat_schema::wire;
-use homeostat_sources::{Admitted, Delivery, Item, Normalised, Source, normalise};
+use homeostat_sources::{Admitted, Delivery, Item, Normalised, Share, Source, normalise};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Some instant, milliseconds since the epoch: 2026-03-01T10:00:00Z.
@@ -56,8 +56,14 @@ pub fn read(sources: &[&'static str], input: &[u8]) {
     };
     let first = normalise(&delivery, &config);
     assert_eq!(first, normalise(&delivery, &config), "the same delivery gives the same events");
-    if let Normalised::Items(items) = first {
-        items.iter().for_each(check);
+    match first {
+        Normalised::Items(items) => items.iter().for_each(check),
+        Normalised::Batch(shares) => shares.iter().for_each(|share| {
+            if let Share::Item(item) = share {
+                check(item);
+            }
+        }),
+        Normalised::Ignored(_) | Normalised::NotUnderstood(_) => {}
     }
 }
 

@@ -11,7 +11,7 @@ use crate::components::{Profile, Selection};
 use crate::progress::Steps;
 use crate::setup::{self, TO_TEST};
 use crate::workspace::{self, Package};
-use crate::{arrows, components, examples, process, tidy};
+use crate::{arrows, components, examples, fuzz, process, tidy};
 
 /// Every check, after the set-up. `before` steps were shown by the script that called.
 ///
@@ -41,6 +41,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("components", || components::build(Profile::Component, Selection::All)),
     ("example plug-ins", examples::build),
     ("examples in the documentation", || cargo(&["test", "--quiet", "--doc"])),
+    ("fuzzing, shortly", fuzz::shortly),
     ("tests", || cargo(&["nextest", "run", "--profile", "ci"])),
 ];
 

@@ -14,6 +14,7 @@ mod bench;
 mod ci;
 mod components;
 mod examples;
+mod fuzz;
 mod packages;
 mod process;
 mod progress;
@@ -42,6 +43,8 @@ const EXAMPLES: &str = "Examples:
   cargo xtask examples           build the example plug-ins into dist/plug-ins/
   cargo xtask toolchain          set up a compiler for wasm32-wasip2
   cargo xtask ci                 every check and test, as ./scripts/test does
+  cargo xtask fuzz               every fuzz target for ten seconds
+  cargo xtask fuzz forges --seconds 600
   cargo xtask bench --help       what can be measured, and how";
 
 #[derive(Subcommand)]
@@ -68,9 +71,17 @@ enum Task {
     /// Measure the running app; `cargo xtask bench --help` says what and how
     #[command(disable_help_flag = true)]
     Bench {
-        /// For the benches: ingest, latency, drain, footprint or all, and --json
+        /// For the benches: ingest, latency, drain, footprint, mixed or all, and --json
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Fuzz the readers and the schemes of proof
+    Fuzz {
+        /// One of fuzz/fuzz_targets; all of them when left out
+        target: Option<String>,
+        /// Seconds of each
+        #[arg(long, default_value_t = 10)]
+        seconds: u32,
     },
     /// Check who imports whom
     Arrows,
@@ -110,6 +121,10 @@ fn run(task: &Task, after: usize) -> Result<()> {
         Task::Build => serve::build(after),
         Task::Ci => ci::run(after),
         Task::Bench { arguments } => bench::run(arguments),
+        Task::Fuzz { target, seconds } => {
+            setup::run(&[setup::Need::Fuzz], &mut Steps::after(after, 1))?;
+            fuzz::run(target.as_deref(), *seconds)
+        }
         Task::Arrows => arrows::check(),
         Task::Tidy => tidy::check(),
     }

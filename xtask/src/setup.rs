@@ -29,16 +29,27 @@ pub(crate) enum Need {
     Nextest,
     /// The check of outside crates.
     Deny,
+    /// The fuzzer, whose driver is C++.
+    Fuzz,
 }
 
 /// What serving needs.
 pub(crate) const TO_SERVE: &[Need] = &[Need::Redis, Need::WasmTarget];
 /// What the tests and checks need.
-pub(crate) const TO_TEST: &[Need] =
-    &[Need::Redis, Need::WasmTarget, Need::Alertmanager, Need::Npm, Need::Lints, Need::Nextest, Need::Deny];
+pub(crate) const TO_TEST: &[Need] = &[
+    Need::Redis,
+    Need::WasmTarget,
+    Need::Alertmanager,
+    Need::Npm,
+    Need::Lints,
+    Need::Nextest,
+    Need::Deny,
+    Need::Fuzz,
+];
 
 /// Both install from source, so the versions are pinned to ones that Rust 1.95 builds.
 const NEXTEST: &str = "cargo-nextest@0.9.143";
+const FUZZ: &str = "cargo-fuzz@0.13.2";
 const DENY: &str = "cargo-deny@0.20.2";
 
 /// Sees to each need in turn, while no other run in this clone does.
@@ -75,6 +86,7 @@ impl Need {
             Self::Lints => "rustfmt and clippy",
             Self::Nextest => "cargo-nextest",
             Self::Deny => "cargo-deny",
+            Self::Fuzz => "cargo-fuzz",
         }
     }
 
@@ -90,6 +102,10 @@ impl Need {
             Self::Lints => lints(),
             Self::Nextest => tool("nextest", NEXTEST, "about six minutes"),
             Self::Deny => tool("deny", DENY, "about four minutes"),
+            Self::Fuzz => {
+                program("c++", &["g++"])?;
+                tool("fuzz", FUZZ, "about a minute")
+            }
         }
     }
 }
