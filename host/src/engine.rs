@@ -24,8 +24,10 @@ use crate::bindings;
 use crate::factors::http_out::OutboundHttp;
 use crate::factors::kv::KeyValueStore;
 use crate::factors::output::{Channel, LogStream};
+use crate::factors::redis::SharedConnections;
 use crate::faults::Faults;
 use crate::plug_in::{self, PlugIn, PlugInError};
+use crate::telemetry::{PoolRefused, emit};
 
 /// How often running guest code yields, so that a loop can be timed out.
 pub const EPOCH_TICK: Duration = Duration::from_millis(10);
@@ -55,6 +57,8 @@ pub struct ComponentState {
     pub environment: BTreeMap<String, String>,
     /// The stores it may open, by label.
     pub stores: BTreeMap<String, KeyValueStore>,
+    /// Its connections to Redis, shared by its instances.
+    pub redis: SharedConnections,
     /// The hosts it may reach.
     pub allowed_hosts: Arc<AllowedHosts>,
     /// How far each memory of an instance may grow, in bytes.
@@ -225,7 +229,7 @@ impl Host {
     /// When the cache folder cannot be used or the machine lacks what the engine needs.
     pub fn new(cache: &Path) -> wasmtime::Result<Self> {
         let engine = Engine::new(&config(cache, pooling())?).or_else(|error| {
-            tracing::info!(%error, "no address space for a pool of instances; each gets its own");
+            emit(PoolRefused { error: &error });
             Engine::new(&config(cache, InstanceAllocationStrategy::OnDemand)?)
         })?;
         start_epoch_ticks(&engine);

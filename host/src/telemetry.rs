@@ -170,6 +170,98 @@ impl<E: Display> InternalEvent for RequestFailed<'_, E> {
     }
 }
 
+/// No connection can be accepted now: out of file descriptors, usually.
+pub(crate) struct AcceptFailed<'a, E> {
+    pub(crate) error: &'a E,
+    /// Until the next try.
+    pub(crate) pause: Duration,
+}
+
+impl<E: Display> InternalEvent for AcceptFailed<'_, E> {
+    fn emit(self) {
+        let (error, text) =
+            (self.error, format_args!("cannot accept connections; trying again in {:?}", self.pause));
+        tracing::warn!(event = "accept_failed", %error, runbook = NOT_READY, "{text}");
+    }
+}
+
+/// A route leads to a component that was not loaded, which is a mistake in this program.
+pub(crate) struct RouteUnserved<'a> {
+    pub(crate) component: &'a str,
+}
+
+impl InternalEvent for RouteUnserved<'_> {
+    fn emit(self) {
+        let (component, runbook) = (self.component, NOT_READY);
+        tracing::error!(event = "route_unserved", component, runbook, "a route's component was not loaded");
+    }
+}
+
+/// A component wanted to reach a host it is not granted.
+pub(crate) struct OutboundRefused<'a> {
+    pub(crate) component: &'a str,
+    /// `HTTP` or `Redis`.
+    pub(crate) kind: &'static str,
+    /// Left out where the address may hold a password.
+    pub(crate) host: Option<&'a str>,
+}
+
+impl InternalEvent for OutboundRefused<'_> {
+    fn emit(self) {
+        let (component, kind, host) = (self.component, self.kind, self.host.unwrap_or_default());
+        let text = "outbound call refused: add the host to allowed_outbound_hosts in spin.toml";
+        tracing::warn!(event = "outbound_refused", component, kind, host, "{text}");
+    }
+}
+
+/// The engine has no pool of instances.
+pub(crate) struct PoolRefused<'a, E> {
+    pub(crate) error: &'a E,
+}
+
+impl<E: Display> InternalEvent for PoolRefused<'_, E> {
+    fn emit(self) {
+        let (error, text) = (self.error, "no address space for a pool of instances; each gets its own");
+        tracing::info!(event = "pool_refused", %error, "{text}");
+    }
+}
+
+/// A part of the application ended by a mistake in this program.
+pub(crate) struct PartFailed<'a, E> {
+    pub(crate) error: &'a E,
+}
+
+impl<E: Display> InternalEvent for PartFailed<'_, E> {
+    fn emit(self) {
+        let (error, runbook) = (self.error, NOT_READY);
+        tracing::error!(event = "part_failed", %error, runbook, "a part of the application failed");
+    }
+}
+
+/// While stopping, work was cut off; it is done again after the next start.
+pub(crate) struct WorkGivenUp {
+    pub(crate) after: Duration,
+}
+
+impl InternalEvent for WorkGivenUp {
+    fn emit(self) {
+        let text = format_args!("giving up work that did not finish in {:?}", self.after);
+        tracing::warn!(event = "work_given_up", "{text}");
+    }
+}
+
+/// Some doorbells are not heard after the start; ticks stand in.
+pub(crate) struct ChannelsUnheard {
+    pub(crate) after: Duration,
+}
+
+impl InternalEvent for ChannelsUnheard {
+    fn emit(self) {
+        let text = format_args!("not every Redis channel is heard after {:?}; still trying", self.after);
+        tracing::warn!(event = "channels_unheard", runbook = REDIS, "{text}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

@@ -26,6 +26,7 @@ use crate::faults::Faults;
 use crate::redis_server::RedisServer;
 use crate::state_dir::{ApiToken, StateDir};
 use crate::stop::{Stop, Stopper, channel};
+use crate::telemetry::{ChannelsUnheard, PartFailed, WorkGivenUp, emit};
 use crate::ticker::{self, Ticker};
 use crate::trigger_http::HttpTrigger;
 use crate::trigger_redis::{AddressTrigger, Hearing, Subscriber, shown};
@@ -165,7 +166,7 @@ impl Running {
     /// Waits until a part of the application ends by itself, which none should.
     pub async fn ended(&mut self) {
         if let Some(Err(error)) = self.tasks.join_next().await {
-            tracing::error!(%error, "a part of the application failed");
+            emit(PartFailed { error: &error });
         }
     }
 
@@ -174,7 +175,7 @@ impl Running {
         self.stopper.stop();
         let finished = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN_GRACE, finished).await.is_err() {
-            tracing::warn!("giving up work that did not finish in {SHUTDOWN_GRACE:?}");
+            emit(WorkGivenUp { after: SHUTDOWN_GRACE });
             self.tasks.shutdown().await;
         }
         if let Some(redis) = self.redis.take() {
@@ -350,7 +351,7 @@ async fn hear(triggers: Vec<AddressTrigger>, tasks: &mut JoinSet<()>, stop: &Sto
         }
     };
     if tokio::time::timeout(REDIS_WAIT, heard).await.is_err() {
-        tracing::warn!("not every Redis channel is heard yet; still trying");
+        emit(ChannelsUnheard { after: REDIS_WAIT });
     }
 }
 

@@ -13,6 +13,7 @@ use crate::allowed_hosts::AllowedHosts;
 use crate::config_file::{ConfigError, Located};
 use crate::engine::{ComponentState, EPOCH_TICK, INSTANCE_MEMORY_BYTES_DEFAULT};
 use crate::factors::kv::{KeyValueStore, open_sqlite};
+use crate::factors::redis::SharedConnections;
 use crate::faults::Faults;
 use crate::manifest::{ComponentSpec, DependencySpec, LimitsSpec, Manifest};
 use crate::plug_in::PlugIn;
@@ -239,6 +240,7 @@ impl Inputs {
             variables: own.collect::<Result<_, ConfigError>>()?,
             environment: spec.environment.clone(),
             stores: granted.collect(),
+            redis: SharedConnections::default(),
             allowed_hosts: Arc::new(self.allowed_hosts(spec, variables)?),
             memory_bytes_max: self.memory_bytes_max(&spec.limits),
             slices_max: spec.limits.cpu_ms_max.map(slices),

@@ -18,6 +18,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default
 
 use crate::allowed_hosts::AllowedHosts;
 use crate::faults::{Fate, Faults, Killed, Seen};
+use crate::telemetry::{OutboundRefused, emit};
 
 /// The longest an outbound call may take from first byte sent to last byte received: well under the
 /// lease a worker holds while it calls.
@@ -46,11 +47,8 @@ impl WasiHttpHooks for OutboundHttp {
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Exchange, Error>> + Send> {
         if !self.allowed.allows_uri(request.uri()) {
-            tracing::warn!(
-                component = %self.component,
-                host = request.uri().host().unwrap_or(""),
-                "outbound HTTP refused: add the host to allowed_outbound_hosts in spin.toml"
-            );
+            let host = request.uri().host();
+            emit(OutboundRefused { component: &self.component, kind: "HTTP", host });
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
         let line = self.faults.as_ref().map(|_| format!("{} {}", request.method(), request.uri().path()));

@@ -2,9 +2,10 @@
 //!
 //! Purpose: serve the manifest's routes as Spin does: the `spin-*` headers, instances reused, an
 //! empty 404 where there is no route and an empty 500 where the guest failed.
-//! Does not: buffer bodies, speak TLS, or retry.
+//! Does not: buffer bodies but short ones, speak TLS, or retry.
 //! Invariant: connections, requests in flight and the time of each are bounded by named limits.
 
+mod gather;
 mod instances;
 mod request;
 
@@ -30,10 +31,12 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::engine::{ComponentState, Host, InstanceState, LoadError};
 use crate::routes::Routes;
 use crate::stop::Stop;
-use crate::telemetry::{RequestFailed, emit};
+use crate::telemetry::{AcceptFailed, RequestFailed, RouteUnserved, emit};
+use gather::gather;
 use instances::Instances;
 use request::{Held, Places, RequestError, guest_request};
 
+pub use gather::{GATHER_BYTES_MAX, GATHER_TIME_MAX};
 pub use instances::{INSTANCE_CONCURRENT_REQUESTS_MAX, INSTANCE_REQUESTS_MAX, POST_RETURN_TIMEOUT};
 
 /// Open connections; more wait in the kernel's backlog.
@@ -133,7 +136,7 @@ impl HttpTrigger {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections now; trying again");
+                    emit(AcceptFailed { error: &error, pause: ACCEPT_PAUSE });
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -171,7 +174,7 @@ impl HttpTrigger {
         }
         let Some(route) = self.routes.find(path) else { return empty(StatusCode::NOT_FOUND) };
         let Some(served) = self.handlers.get(route.component) else {
-            tracing::error!(component = route.component, "a route's component was not loaded");
+            emit(RouteUnserved { component: route.component });
             return empty(StatusCode::INTERNAL_SERVER_ERROR);
         };
         // Its own place first: who waits there takes none of the places of the others.
@@ -182,7 +185,11 @@ impl HttpTrigger {
         };
         let component = route.component.to_owned();
         match guest_request(request, client, &route) {
-            Ok(request) => call(&served.handler, &component, request, (permit, own)).await,
+            Ok(request) => {
+                let (parts, body) = request.into_parts();
+                let request = Request::from_parts(parts, gather(body).await);
+                call(&served.handler, &component, request, (permit, own)).await
+            }
             Err(error @ (RequestError::NoHost | RequestError::BadHost)) => {
                 tracing::debug!(%client, %error, "request refused");
                 empty(StatusCode::BAD_REQUEST)
@@ -210,7 +217,10 @@ async fn call(
     places: Places,
 ) -> Response<WasiBody> {
     match handler.handle((), request).await {
-        Ok(response) => response.map(|body| Held::new(body, places).boxed_unsync()),
+        Ok(response) => {
+            let (parts, body) = response.into_parts();
+            Response::from_parts(parts, Held::new(gather(body).await, places).boxed_unsync())
+        }
         Err(error) => {
             emit(RequestFailed { component, error: &error });
             empty(StatusCode::INTERNAL_SERVER_ERROR)

@@ -34,7 +34,7 @@ pub(super) fn guest_request(
     request: Request<Incoming>,
     client: SocketAddr,
     route: &RouteMatch<'_>,
-) -> Result<Request<WasiBody>, RequestError> {
+) -> Result<Request<impl Body<Data = Bytes, Error = Error> + Send + Unpin + use<>>, RequestError> {
     let (mut parts, body) = request.into_parts();
     parts.uri = absolute(&parts.uri, &parts.headers)?;
     parts.headers.remove(CONNECTION);
@@ -44,7 +44,7 @@ pub(super) fn guest_request(
         parts.headers.remove(name);
     }
     add_spin_headers(&mut parts.headers, &parts.uri, client, route);
-    Ok(Request::from_parts(parts, body.map_err(Error::from).boxed_unsync()))
+    Ok(Request::from_parts(parts, body.map_err(Error::from)))
 }
 
 fn absolute(uri: &Uri, headers: &HeaderMap) -> Result<Uri, RequestError> {

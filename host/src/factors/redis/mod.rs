@@ -1,9 +1,14 @@
 //! `spin:redis`: outbound Redis, behind `allowed_outbound_hosts`.
 //!
-//! Purpose: one new connection per `open`, any command, nested replies flattened, as Spin does it.
-//! Does not: pool, reconnect an open connection, or follow cluster redirects.
+//! Purpose: `open` fails when the server is not there, any command, nested replies flattened, as
+//! Spin does it. Where Spin opens a connection each time, the instances of a component share one,
+//! until one of them sends a command that needs a connection of its own.
+//! Does not: reconnect an open connection, or follow cluster redirects.
 //! Invariant: every call ends: connecting and each reply have a named timeout.
 
+mod shared;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -11,6 +16,7 @@ use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     Arg, AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError, Value,
 };
+use tokio::sync::OnceCell;
 use wasmtime::component::{Accessor, Resource};
 
 use crate::bindings::redis::{
@@ -18,6 +24,10 @@ use crate::bindings::redis::{
 };
 use crate::engine::{HostData, HostView};
 use crate::faults::{Fate, Seen, guest};
+use crate::telemetry::{OutboundRefused, emit};
+
+pub use shared::SharedConnections;
+use shared::is_shareable;
 
 /// How long connecting may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,7 +122,26 @@ impl SharedRedis {
 
 /// A connection that a component opened.
 #[derive(Clone)]
-pub struct OutboundRedis(MultiplexedConnection);
+pub struct OutboundRedis {
+    client: Client,
+    shared: MultiplexedConnection,
+    /// Made for the first command that cannot be shared, and used from then on.
+    own: Arc<OnceCell<MultiplexedConnection>>,
+}
+
+impl OutboundRedis {
+    fn new(client: Client, shared: MultiplexedConnection) -> Self {
+        Self { client, shared, own: Arc::default() }
+    }
+
+    async fn send<R: FromRedisValue>(mut self, command: &Cmd) -> Result<R, RedisError> {
+        if self.own.initialized() || !is_shareable(command) {
+            let own = self.own.get_or_try_init(|| connect(&self.client, RedisTimeouts::default())).await?;
+            return command.query_async(&mut own.clone()).await;
+        }
+        command.query_async(&mut self.shared).await
+    }
+}
 
 fn answer(error: &RedisError) -> Error {
     if error.kind() == ::redis::ErrorKind::UnexpectedReturnType || error.code() == Some("WRONGTYPE") {
@@ -150,13 +179,12 @@ async fn send<T: Send, R: FromRedisValue>(
     resource: &Resource<OutboundRedis>,
     command: &Cmd,
 ) -> wasmtime::Result<Result<R, RedisError>> {
-    let OutboundRedis(mut connection) =
-        accessor.with(|mut access| access.get().table.get(resource).cloned())?;
+    let connection = accessor.with(|mut access| access.get().table.get(resource).cloned())?;
     let Some((faults, component)) = guest::of(accessor) else {
-        return Ok(command.query_async(&mut connection).await);
+        return Ok(connection.send(command).await);
     };
     let words: Vec<&[u8]> = command.args_iter().map(word).collect();
-    Ok(match faults.around(&component, Seen::Redis(&words), command.query_async(&mut connection)).await? {
+    Ok(match faults.around(&component, Seen::Redis(&words), connection.send(command)).await? {
         Fate::Done(reply) => reply,
         Fate::Failed | Fate::Lost => Err(RedisError::from(std::io::Error::other("a fault"))),
     })
@@ -198,10 +226,7 @@ fn permit<T: Send>(accessor: &Accessor<T, HostData>, address: &str) -> Permit {
     accessor.with(|mut access| {
         let view = access.get();
         if !view.component.allowed_hosts.allows_url(address) {
-            tracing::warn!(
-                component = %view.component.id,
-                "outbound Redis refused: add the host to allowed_outbound_hosts in spin.toml"
-            );
+            emit(OutboundRefused { component: &view.component.id, kind: "Redis", host: None });
             return Permit::Refused(Error::InvalidAddress);
         }
         if *view.redis_connections >= CONNECTIONS_PER_INSTANCE_MAX {
@@ -220,18 +245,20 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         if let Permit::Refused(error) = permit(accessor, &address) {
             return Ok(Err(error));
         }
+        let component = accessor.with(|mut access| Arc::clone(access.get().component));
         let connection = match client(&address) {
             Ok(client) => {
-                let opened = guest::call(accessor, connect(&client, RedisTimeouts::default())).await?;
+                let opened = guest::call(accessor, component.redis.open(&address, &client)).await?;
                 let failed = || Err(RedisError::from(std::io::Error::other("a fault")));
-                opened.unwrap_or_else(failed).map_err(|error| answer(&error))
+                let opened = opened.unwrap_or_else(failed).map_err(|error| answer(&error));
+                opened.map(|shared| OutboundRedis::new(client, shared))
             }
             Err(_) => Err(Error::InvalidAddress),
         };
         accessor.with(|mut access| {
             let view = access.get();
             match connection {
-                Ok(connection) => Ok(Ok(view.table.push(OutboundRedis(connection))?)),
+                Ok(connection) => Ok(Ok(view.table.push(connection)?)),
                 Err(error) => {
                     *view.redis_connections = view.redis_connections.saturating_sub(1);
                     Ok(Err(error))
