@@ -9,6 +9,7 @@ pub mod apply;
 pub mod approve;
 mod call;
 mod client;
+pub mod dead;
 pub mod demo;
 pub mod doctor;
 pub mod incidents;
@@ -83,6 +84,8 @@ enum Command {
     Incidents(incidents::Arguments),
     /// Approve, reject or resolve an incident
     Approve(approve::Arguments),
+    /// Show what was given up, and put it on its way again
+    Dead(dead::Arguments),
     /// Ring what has work and no worker
     Tick(tick::Arguments),
     /// Look at everything that must fit, and say how to mend what does not
@@ -136,6 +139,7 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
         Command::Apply(arguments) => apply::run(arguments).await,
         Command::Incidents(arguments) => incidents::run(arguments).await,
         Command::Approve(arguments) => approve::run(arguments).await,
+        Command::Dead(arguments) => dead::run(arguments).await,
         Command::Tick(arguments) => tick::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
     }

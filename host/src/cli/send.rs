@@ -5,32 +5,36 @@
 //! Does not: read the payload; its bytes are sent as they are.
 //! Invariant: the secret is used for the signature and shown nowhere.
 
-use std::fmt::Write as _;
+mod request;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use homeostat_schema::secret::{Secret, SecretList};
-use homeostat_sources::Source;
-use homeostat_sources::authenticate::{GENERIC_SIGNATURE, GITHUB_SIGNATURE, sign};
-use homeostat_sources::generic::IDEMPOTENCY_KEY;
+use homeostat_schema::config::{self, Config, SchemeName};
+use homeostat_schema::secret::SecretList;
+use homeostat_sources::{Instance, Source};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Address, Answered, Client};
 use super::{CliError, output};
 use crate::variables::environment_name;
+use request::{Delivery, Wanted, delivery, shown};
 
 const EXAMPLES: &str = "\
 Examples:
   homeostat send github deployment_status.json --event deployment_status
-  HOMEOSTAT_WEBHOOK_SECRET=s3cret homeostat send github push.json --event push
+  HOMEOSTAT_WEBHOOK_SECRET=s3cret homeostat send gitlab pipeline.json --event 'Pipeline Hook'
+  homeostat send github/team-a push.json --event push
   echo '{\"event\":\"deployment\",\"env\":\"stage\",\"service\":\"shop\",\"status\":\"failure\"}' | homeostat send generic -
+  homeostat send alertmanager firing.json --scheme basic --secret name:password
   homeostat send github push.json --event push --delivery 72d3162e-cc78-11e3-81ab-4c9367dc0958
   homeostat send generic event.json --dry-run      the request, sent nowhere
 
-Sources: github, generic. With no secret the payload goes unsigned, which only an app in dev mode on
-this machine takes.
+The payload is signed as homeostat.toml says of the instance, where it is given with --config, else in
+the sender's usual way. With no secret it goes unsigned, which only an app in dev mode on this machine
+takes.
 
 Exit codes: 0 taken (also when it was a duplicate or is of no interest), 1 refused or no answer, 2 the
 arguments or the file are wrong";
@@ -39,22 +43,32 @@ arguments or the file are wrong";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Whose webhook it is: github or generic
-    #[arg(value_name = "SOURCE", value_parser = source)]
-    source: Source,
+    /// Whose webhook it is: github, gitlab, generic, … or a further instance, github/team-a
+    #[arg(value_name = "SOURCE", value_parser = instance)]
+    source: String,
     /// The payload; `-` reads standard input
     #[arg(value_name = "payload.json")]
     payload: PathBuf,
-    /// GitHub's name of the event, as in X-GitHub-Event: deployment_status, workflow_run, push
+    /// The sender's name of the event, where it is in a header: deployment_status, 'Pipeline Hook', repo:push
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
     /// The delivery's id; the same one again is a duplicate [default: a new one]
     #[arg(long, value_name = "ID")]
     delivery: Option<String>,
-    /// The source's secret; better in the environment, which other users cannot read
+    /// A further header, or another value for one; may be given again
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<(String, String)>,
+    /// The instance's secret; better in the environment, which other users cannot read
     /// [default: SPIN_VARIABLE_WEBHOOK_SECRET_<SOURCE>]
     #[arg(long, env = "HOMEOSTAT_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET")]
     secret: Option<String>,
+    /// How to prove it: hmac-body, hmac-timestamped, standard-webhooks, token, basic, bearer
+    /// [default: as the configuration says, else the sender's usual way]
+    #[arg(long, value_name = "SCHEME", value_parser = scheme)]
+    scheme: Option<SchemeName>,
+    /// The configuration, for what it says of the instance
+    #[arg(long, value_name = "homeostat.toml")]
+    config: Option<PathBuf>,
     /// Print the request, and send nothing
     #[arg(long)]
     dry_run: bool,
@@ -65,16 +79,43 @@ pub struct Arguments {
     address: Address,
 }
 
-fn source(name: &str) -> Result<Source, String> {
-    let known = Source::ALL.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
-    Source::named(name).ok_or_else(|| format!("no such source; there are {known}"))
+fn instance(name: &str) -> Result<String, String> {
+    let known = || Source::ALL.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
+    match Source::named(name.split('/').next().unwrap_or_default()) {
+        Some(_) => Ok(name.to_owned()),
+        None => Err(format!("no such source; there are {}", known())),
+    }
 }
 
-/// What is sent.
-struct Delivery {
-    path: String,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+fn scheme(name: &str) -> Result<SchemeName, String> {
+    serde_json::from_value(name.into()).map_err(|_| "no such scheme".to_owned())
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or_else(|| "expected NAME: VALUE".to_owned())?;
+    let name: http::HeaderName = name.trim().parse().map_err(|_| "not a header's name".to_owned())?;
+    Ok((name.as_str().to_owned(), value.trim().to_owned()))
+}
+
+/// What the configuration says of the instance, with the scheme asked for.
+fn settings(arguments: &Arguments) -> Result<Config, CliError> {
+    let mut config = Config::default();
+    if let Some(file) = &arguments.config {
+        let wrong = |why: String| CliError::Usage(why);
+        let text =
+            std::fs::read_to_string(file).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+        config = Config::from_toml(&text, &file.display().to_string())
+            .map_err(|error| wrong(error.to_string()))?;
+    }
+    let name = &arguments.source;
+    if !config.sources.iter().any(|source| source.name == *name) {
+        config.sources.push(config::Source::named(name));
+    }
+    for source in config.sources.iter_mut().filter(|source| source.name == *name) {
+        source.scheme = arguments.scheme.or(source.scheme);
+    }
+    config.validate().map_err(|invalid| CliError::Usage(invalid.to_string()))?;
+    Ok(config)
 }
 
 #[derive(Deserialize, Serialize)]
@@ -93,21 +134,33 @@ struct Report {
 /// When the file cannot be read, or the app refuses it or does not answer.
 pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let client = arguments.address.open()?;
-    let source = arguments.source;
+    let config = settings(&arguments)?;
+    let missing = || CliError::Usage("no such instance of a source".to_owned());
+    let source = Instance::of(&config, &arguments.source).ok_or_else(missing)?;
     let body = read(&arguments.payload, source.body_max())?;
-    let secret = secret(source, arguments.secret.as_deref());
+    let secrets = secrets(source, arguments.secret.as_deref());
     let id = match &arguments.delivery {
         Some(id) => id.clone(),
         None => output::random_id()?,
     };
-    let delivery = delivery(source, arguments.event.as_deref(), id, body, secret.as_ref())?;
+    let now_ms = output::now_ms();
+    let secret = secrets.live(now_ms).next().map(|(_, secret)| secret.clone());
+    let wanted = Wanted {
+        event: arguments.event.as_deref(),
+        id: &id,
+        headers: &arguments.headers,
+        scheme: source.scheme(&secrets),
+        secret: secret.as_ref(),
+        now_ms,
+    };
+    let delivery = delivery(source, &wanted, body)?;
     if arguments.dry_run {
         output::line(&shown(client.base(), &delivery));
         return Ok(());
     }
     let mut request = client.request(Method::POST, &delivery.path);
     for (name, value) in &delivery.headers {
-        request = request.header(*name, value);
+        request = request.header(name, value);
     }
     let answer = client.send(request, delivery.body).await?;
     if !answer.status.is_success() {
@@ -138,55 +191,10 @@ fn read(path: &Path, max: usize) -> Result<Vec<u8>, CliError> {
     Ok(body)
 }
 
-/// The secret given, else the first of those the app is given in the same shell.
-fn secret(source: Source, given: Option<&str>) -> Option<Secret> {
+/// The secrets given, else those the app is given in the same shell.
+fn secrets(source: Instance<'_>, given: Option<&str>) -> SecretList {
     let kept = || std::env::var(environment_name(&source.secret_variable())).ok();
-    let list = SecretList::parse(&given.map(str::to_owned).or_else(kept).unwrap_or_default());
-    list.iter().next().cloned()
-}
-
-fn delivery(
-    source: Source,
-    event: Option<&str>,
-    id: String,
-    body: Vec<u8>,
-    secret: Option<&Secret>,
-) -> Result<Delivery, CliError> {
-    let mut headers = vec![("content-type", "application/json".to_owned())];
-    let signature = match (source == Source::GITHUB, event) {
-        (true, Some(event)) => {
-            headers.extend([("x-github-event", event.to_owned()), ("x-github-delivery", id)]);
-            GITHUB_SIGNATURE
-        }
-        (true, None) => {
-            let why =
-                "--event is needed: GitHub says in a header which event it is, such as deployment_status";
-            return Err(CliError::Usage(why.to_owned()));
-        }
-        (false, None) => {
-            headers.push((IDEMPOTENCY_KEY, id));
-            GENERIC_SIGNATURE
-        }
-        (false, Some(_)) => {
-            let why = "--event is for github; a generic payload names its event in the field `event`";
-            return Err(CliError::Usage(why.to_owned()));
-        }
-    };
-    let signed = secret.and_then(|secret| sign(&body, secret.expose()));
-    headers.extend(signed.map(|value| (signature, value)));
-    Ok(Delivery { path: format!("/webhooks/{}", source.name()), headers, body })
-}
-
-/// The request as it would go out.
-fn shown(base: &str, delivery: &Delivery) -> String {
-    let mut text = format!("POST {base}{}\n", delivery.path);
-    for (name, value) in &delivery.headers {
-        // Writing to a text cannot fail.
-        let _never = writeln!(text, "{name}: {value}").is_err();
-    }
-    let _never = writeln!(text, "content-length: {}\n", delivery.body.len()).is_err();
-    text.push_str(&String::from_utf8_lossy(&delivery.body));
-    text
+    SecretList::parse(&given.map(str::to_owned).or_else(kept).unwrap_or_default())
 }
 
 fn told(report: &Report) -> String {
@@ -200,7 +208,7 @@ fn told(report: &Report) -> String {
     }
 }
 
-fn refused(client: &Client, source: Source, signed: bool, answer: &Answered) -> CliError {
+fn refused(client: &Client, source: Instance<'_>, signed: bool, answer: &Answered) -> CliError {
     let (base, name, variable) = (client.base(), source.name(), source.secret_variable());
     let why = match (answer.status, signed) {
         (StatusCode::UNAUTHORIZED, true) => format!(
@@ -224,46 +232,6 @@ mod tests {
     use super::*;
 
     const BODY: &[u8] = b"Hello, World!";
-    const SECRET: &str = "It's a Secret to Everybody";
-    /// The vector GitHub publishes for this secret and body.
-    const SIGNATURE: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
-
-    fn made(source: Source, event: Option<&str>, secret: Option<&str>) -> Result<Delivery, CliError> {
-        delivery(source, event, "d-1".to_owned(), BODY.to_vec(), secret.map(Secret::new).as_ref())
-    }
-
-    #[test]
-    fn a_delivery_is_what_its_sender_would_send() -> Result<(), CliError> {
-        let check = |delivery: Delivery, path: &str, expected: &[(&str, &str)]| {
-            let headers: Vec<_> =
-                delivery.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            assert_eq!((delivery.path.as_str(), headers.as_slice()), (path, expected));
-        };
-        let json = ("content-type", "application/json");
-        let (event, id) = (("x-github-event", "push"), ("x-github-delivery", "d-1"));
-        let signed = made(Source::GITHUB, Some("push"), Some(SECRET))?;
-        check(signed, "/webhooks/github", &[json, event, id, ("x-hub-signature-256", SIGNATURE)]);
-        check(made(Source::GITHUB, Some("push"), None)?, "/webhooks/github", &[json, event, id]);
-        let key = ("idempotency-key", "d-1");
-        let signed = made(Source::GENERIC, None, Some(SECRET))?;
-        check(signed, "/webhooks/generic", &[json, key, ("x-homeostat-signature-256", SIGNATURE)]);
-        Ok(())
-    }
-
-    #[test]
-    fn the_event_is_named_for_github_and_for_nobody_else() {
-        assert!(matches!(made(Source::GITHUB, None, None), Err(CliError::Usage(_))));
-        assert!(matches!(made(Source::GENERIC, Some("push"), None), Err(CliError::Usage(_))));
-    }
-
-    #[test]
-    fn the_request_is_shown_without_the_secret() -> Result<(), CliError> {
-        let text = shown("http://h", &made(Source::GITHUB, Some("push"), Some(SECRET))?);
-        assert!(text.starts_with("POST http://h/webhooks/github\n"), "{text}");
-        assert!(text.ends_with("content-length: 13\n\nHello, World!"), "{text}");
-        assert!(text.contains(SIGNATURE) && !text.contains(SECRET), "{text}");
-        Ok(())
-    }
 
     #[test]
     fn what_became_of_it_is_told() {

@@ -191,7 +191,7 @@ async fn a_payload_is_signed_and_taken_once(operator: &Operator<'_>) -> Result<(
     operator.write("ping.json", r#"{"zen":"Keep it logically awesome.","hook_id":1}"#)?;
     operator.runs("send github ping.json --event ping").await?.with(0, "ignored")?;
     operator.runs("send github ping.json").await?.with(2, "--event")?;
-    operator.runs("send gitlab ping.json").await?.with(2, "github, generic")?;
+    operator.runs("send hithub ping.json").await?.with(2, "github, gitlab")?;
     operator.runs("send github none.json --event ping").await?.with(2, "none.json")?;
     let guessed = [("HOMEOSTAT_WEBHOOK_SECRET", "guessed")];
     operator

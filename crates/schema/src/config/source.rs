@@ -147,6 +147,22 @@ pub enum OidcAlgorithm {
 }
 
 impl Source {
+    /// The instance of this name, with nothing said of it.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            scheme: None,
+            header: None,
+            prefix: None,
+            timestamp_header: None,
+            separator: None,
+            oidc: None,
+            body_bytes_max: None,
+            content_encodings: Vec::new(),
+            deliveries_per_s: None,
+        }
+    }
+
     /// The sender: what stands before the slash.
     pub fn sender(&self) -> &str {
         self.name.split('/').next().unwrap_or_default()

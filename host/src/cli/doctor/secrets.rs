@@ -6,7 +6,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use homeostat_schema::config::Config;
-use homeostat_sources::Source;
+use homeostat_schema::secret::SecretList;
+use homeostat_sources::sealed::BodyKey;
+use homeostat_sources::{Instance, Source};
 
 use super::Arguments;
 use super::finding::Finding;
@@ -18,6 +20,7 @@ const CHECK: &str = "secrets";
 /// Looks at all of them.
 pub(super) fn look(arguments: &Arguments, setup: &Setup, findings: &mut Vec<Finding>) {
     findings.push(sources(&|name| setup.variable(name).is_some()));
+    findings.extend(unreadable(setup.config.as_ref(), &|name| setup.variable(name).map(str::to_owned)));
     findings.extend(targets(setup.config.as_ref(), &|name| setup.variable(name).is_some()));
     findings.extend(token_file(arguments));
 }
@@ -44,6 +47,24 @@ fn sources(is_set: &dyn Fn(&str) -> bool) -> Finding {
         format!("; refused without one: {}", names(&refused))
     };
     Finding::ok(CHECK, format!("webhook secrets are set for {}{rest}", names(&known)))
+}
+
+/// Lists of secrets, and the key for kept deliveries, that say something else than was meant.
+fn unreadable(config: Option<&Config>, value: &dyn Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let default = Config::default();
+    let instances = Instance::all(config.unwrap_or(&default));
+    let lists = instances.iter().filter_map(|instance| {
+        let variable = instance.secret_variable();
+        let why = SecretList::check(&value(&variable)?).err()?;
+        let mend = "docs/sources/README.md shows the form; what cannot be read proves nothing";
+        Some(Finding::wrong(CHECK, format!("{variable}: {why}"), mend.to_owned()))
+    });
+    let key = value("body_key").and_then(|text| BodyKey::parse(&text).err());
+    let key = key.map(|why| {
+        let mend = format!("set {}=$(openssl rand -hex 32)", environment_name("body_key"));
+        Finding::wrong(CHECK, format!("body_key: {why}"), mend)
+    });
+    lists.chain(key).collect()
 }
 
 /// Tokens that the configuration's targets need.
@@ -99,8 +120,25 @@ mod tests {
             assert!(finding.text.contains(says), "{}", finding.text);
         };
         check(&[], Level::Warn, "every source");
-        check(&["webhook_secret_github"], Level::Ok, "refused without one: generic");
-        check(&["webhook_secret_github", "webhook_secret_generic"], Level::Ok, "github, generic");
+        check(&["webhook_secret_github"], Level::Ok, "refused without one: gitlab");
+        check(&["webhook_secret_github", "webhook_secret_gitlab"], Level::Ok, "github, gitlab");
+    }
+
+    #[test]
+    fn lists_that_cannot_be_read_are_named_and_not_shown() {
+        let check = |variable: &str, text: &str, expected: usize| {
+            let found = unreadable(None, &|name| (name == variable).then(|| text.to_owned()));
+            assert_eq!(found.len(), expected, "{variable}");
+            assert!(found.iter().all(|finding| finding.level == Level::Wrong));
+            assert!(
+                found.iter().all(|finding| finding.text.contains(variable) && !finding.text.contains("s3"))
+            );
+        };
+        check("webhook_secret_github", "s3,old", 0);
+        check("webhook_secret_github", "[{\"secret\":\"s3\",\"not_after\":\"soon\"}]", 1);
+        check("webhook_secret_gitlab", "[{\"secret\":\"s3\"", 1);
+        check("body_key", "s3", 1);
+        check("body_key", "", 0);
     }
 
     #[test]
