@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use homeostat_api::body::ReadError;
 use homeostat_api::letters::Keeper;
 use homeostat_api::{Problem, configuration};
-use homeostat_flow::Redis;
-use homeostat_flow::name::counters_key;
+use homeostat_flow::name::{PREFIX, counters_key};
+use homeostat_flow::{Redis, Reply};
 use homeostat_schema::config::{self, Config};
 use homeostat_sources::gate::{FORGER_BODY_MAX, Gate, Pace};
 use homeostat_sources::ingest::{self, Answer};
@@ -132,9 +132,10 @@ pub async fn let_in(request: Request) -> Result<LetIn, Refusal> {
     };
     let claim = Claim { headers: &parts.headers, body: &body, now_ms: now_ms() };
     let admitted = ingest::admit(instance, &claim, &secrets, dev_mode);
-    let pace = judge(instance, &admitted, &origin, received_at_ms);
+    judge(instance, &admitted, &origin, received_at_ms);
     tell_counts(received_at_ms).await;
     let admitted = admitted?;
+    let pace = pace(instance, received_at_ms).await;
     let (source, settings) = (instance.source(), instance.settings().cloned());
     let (headers, seed) = (parts.headers, seed()?);
     let keeper = Keeper::new(body_key().await?, recent.config.retention.bodies_ms(), nonce()?);
@@ -150,26 +151,39 @@ fn gate<T>(ask: impl FnOnce(&mut Gate) -> T) -> T {
     ask(kept.get_or_insert_with(Gate::default))
 }
 
-/// Remembers what was proven or refused, and says whether the source sends too fast.
-fn judge(
-    instance: Instance<'_>,
-    admitted: &Result<Admitted, Box<Answer>>,
-    origin: &str,
-    now_ms: u64,
-) -> Pace {
+/// Remembers what was proven or refused.
+fn judge(instance: Instance<'_>, admitted: &Result<Admitted, Box<Answer>>, origin: &str, now_ms: u64) {
     let name = instance.name();
     gate(|gate| match admitted {
-        Err(_) => {
-            gate.refused(name, origin, now_ms);
-            Pace::Within
-        }
-        Ok(admitted) => {
-            if let Admitted::Proven(proof) = admitted {
-                gate.proven(name, proof.key, origin, now_ms);
-            }
-            gate.pace(name, instance.deliveries_per_s(), now_ms)
-        }
-    })
+        Ok(Admitted::Proven(proof)) => gate.proven(name, proof.key, origin, now_ms),
+        Ok(_) => {}
+        Err(_) => gate.refused(name, origin, now_ms),
+    });
+}
+
+/// Seconds over which a source's deliveries are counted: what a sender's retries pile up.
+const PACE_S: u64 = 4;
+
+/// Whether a source sends as slowly as its configuration wants. Counted in Redis, as instances of
+/// this component come and go, and only for a source that is bounded. What cannot be counted is
+/// within: without Redis nothing is stored anyway.
+async fn pace(instance: Instance<'_>, now_ms: u64) -> Pace {
+    let Some(rate) = instance.deliveries_per_s() else { return Pace::Within };
+    let Ok(store) = store().await else { return Pace::Within };
+    let window = now_ms / (PACE_S * 1000);
+    let key = format!("{PREFIX}pace:{}:{window}", instance.name());
+    let counted = store.redis().command("INCR", &[key.as_bytes()]).await;
+    let count = counted.ok().and_then(|reply| reply.first().and_then(Reply::number)).unwrap_or_default();
+    if count == 1 {
+        let life = (2 * PACE_S).to_string();
+        let _ends = store.redis().command("EXPIRE", &[key.as_bytes(), life.as_bytes()]).await.is_ok();
+    }
+    let most = u64::from(rate).saturating_mul(PACE_S);
+    if u64::try_from(count).unwrap_or_default() <= most {
+        return Pace::Within;
+    }
+    gate(|gate| gate.shed(instance.name()));
+    Pace::Over
 }
 
 /// Adds the counts to the store's, about once a second. A count that is lost is nobody's loss.
