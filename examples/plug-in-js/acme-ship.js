@@ -40,6 +40,12 @@ function parse(body) {
   }
 }
 
+/** Milliseconds since 1970, or nothing where it is no time. */
+function time(text) {
+  const at = Date.parse(text);
+  return at >= 0 ? at : null;
+}
+
 function deployment(told) {
   return {
     ...NOTHING,
@@ -55,7 +61,7 @@ function deployment(told) {
     previousVersion: told.replaces ?? null,
     commit: told.sha ?? null,
     durationMs: told.seconds == null ? null : Math.round(told.seconds * 1000),
-    occurredAtMs: Date.parse(told.at),
+    occurredAtMs: time(told.at),
     actor: told.by ?? null,
     url: told.link ?? null,
     deployment: String(told.deploy),
@@ -70,7 +76,7 @@ function observation(told, reading) {
     service: told.app,
     env: told.stage,
     version: reading.release ?? null,
-    occurredAtMs: Date.parse(reading.at),
+    occurredAtMs: time(reading.at),
     signals: [{ name: "error-rate", value: reading.failed / reading.served, unit: "1", samples: reading.served }],
   };
 }
