@@ -16,14 +16,15 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use clap::Args;
 use homeostat_adapter_native::NativeRedis;
-use homeostat_api::{Snapshots, SnapshotsDown, webhook};
+use homeostat_api::letters::Keeper;
+use homeostat_api::webhook;
 use homeostat_flow::{Cell, ScriptStore};
 use homeostat_schema::config::Config;
 use homeostat_schema::secret::SecretList;
+use homeostat_sources::gate::Pace;
 use homeostat_sources::ingest::{self, Answer, DevMode};
-use homeostat_sources::{Delivery, Source};
+use homeostat_sources::{Claim, Delivery, Source};
 use homeostat_stages::name::{SHARDS_DEFAULT, STAGES};
-use homeostat_stages::snapshot::Versioned;
 use tokio::net::TcpListener;
 
 /// The variable that holds the webhook's secret: not an argument, which others may read.
@@ -42,19 +43,7 @@ pub(crate) struct Arguments {
 struct Shop {
     store: ScriptStore<NativeRedis>,
     secrets: SecretList,
-    kept: Kept,
-}
-
-struct Kept(Versioned);
-
-impl Snapshots for Kept {
-    async fn config(&self) -> Result<Option<Versioned>, SnapshotsDown> {
-        Ok(Some(self.0.clone()))
-    }
-
-    async fn publish(&self, _config: &Versioned) -> Result<(), SnapshotsDown> {
-        Ok(())
-    }
+    config: Config,
 }
 
 /// Serves until it is killed.
@@ -65,7 +54,7 @@ pub(crate) async fn serve(arguments: Arguments) -> Result<()> {
     let shop = Arc::new(Shop {
         store: ScriptStore::new(NativeRedis::new(&arguments.redis)?, Cell::new(SHARDS_DEFAULT, &STAGES)),
         secrets: SecretList::parse(&secret),
-        kept: Kept(Versioned { version: 1, config }),
+        config,
     });
     let routes = Router::new().route("/webhooks/github", post(answer)).with_state(shop);
     let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
@@ -84,18 +73,19 @@ async fn answer(State(shop): State<Arc<Shop>>, request: Request<Body>) -> Respon
 async fn take(shop: &Shop, request: Request<Body>) -> Option<Answer> {
     let received_at_ms = homeostat_testkit::now_ms();
     let (parts, body) = request.into_parts();
-    let source = match ingest::route(&parts.method, parts.uri.path()) {
+    let source = match ingest::route(&parts.method, parts.uri.path(), &shop.config) {
         Ok(source) => source,
         Err(answer) => return Some(*answer),
     };
     let body = to_bytes(body, Source::GITHUB.body_max()).await.ok()?;
     let headers = &parts.headers;
-    let admitted = match ingest::admit(source, headers, &body, &shop.secrets, DevMode::Off) {
+    let claim = Claim { headers, body: &body, now_ms: received_at_ms };
+    let admitted = match ingest::admit(source, &claim, &shop.secrets, DevMode::Off) {
         Ok(admitted) => admitted,
         Err(answer) => return Some(*answer),
     };
     let mut seed = [0; 10];
     getrandom::fill(&mut seed).ok()?;
     let delivery = Delivery { source, admitted, headers, body: &body, received_at_ms, seed };
-    webhook::take(&shop.store, &shop.kept, &delivery).await.ok()
+    webhook::take(&shop.store, &shop.config, &Keeper::default(), Pace::Within, &delivery).await.ok()
 }
