@@ -33,6 +33,9 @@ async fn while_the_key_value_store_is_down_senders_are_asked_to_retry() -> Resul
     accepted(&stage, "before").await?.context("not accepted while all is well")?;
 
     store.kill()?;
+    // The configuration as it was a moment ago still serves.
+    let refused = async || (stage.submit(&event("late")).await.ok()?.status() == 503).then_some(());
+    eventually(STEP_WITHIN, refused).await.context("accepted without its configuration")?;
     senders_are_asked_to_retry(&stage, "key_value").await?;
 
     store.restart()?;
