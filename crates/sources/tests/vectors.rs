@@ -23,6 +23,7 @@ struct Vector {
     now: Option<u64>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test reads its fixtures")]
 fn vectors() -> Vec<Vector> {
     let root = std::env::var_os("HOMEOSTAT_FIXTURES")
         .map(PathBuf::from)
