@@ -25,6 +25,7 @@ async fn take(request: Request) -> Result<Answer, Refusal> {
     let taken = let_in(request).await?;
     let store = homeostat_front::store().await?;
     let delivery = taken.delivery();
-    let answer = homeostat_api::plug_in::take(store, taken.config(), taken.keeper(), &delivery, plug_in::read);
+    let answer =
+        homeostat_api::plug_in::take(store, taken.config(), taken.keeper(), &delivery, plug_in::read);
     Ok(answer.await?)
 }

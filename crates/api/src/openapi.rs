@@ -115,9 +115,7 @@ fn about(method: &Method, path: &str) -> About {
         "/api/v1/reconcilers" => of("What each reconciler last found", &[]),
         "/api/v1/dead-letters" => of("What was given up, newest first", &["kind", "limit"]),
         "/api/v1/dead-letters/{id}" => of("One dead letter with what was kept of it", &[]),
-        "/api/v1/dead-letters/{id}/replay" => {
-            About { status: "202", ..of("Puts it on its way again", &[]) }
-        }
+        "/api/v1/dead-letters/{id}/replay" => About { status: "202", ..of("Puts it on its way again", &[]) },
         "/internal/tick" => of("Rings whatever has work", &[]),
         _ => of("", &[]),
     }

@@ -178,7 +178,11 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_found_by_its_own_path() {
         for (method, path, audience) in all() {
-            let path = path.replace("{id}", "i1").replace("{sink}", "team").replace("{env}", "prod").replace("{*service}", "a/b");
+            let path = path
+                .replace("{id}", "i1")
+                .replace("{sink}", "team")
+                .replace("{env}", "prod")
+                .replace("{*service}", "a/b");
             assert_eq!(find(method, &path).unwrap().1, audience, "{method} {path}");
         }
     }

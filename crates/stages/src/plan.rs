@@ -47,7 +47,13 @@ impl Step for PlanStep {
         name::PLAN
     }
 
-    fn apply(&self, (): &mut (), context: &Context, input: &Input, state: &State) -> Result<Verdict, StepError> {
+    fn apply(
+        &self,
+        (): &mut (),
+        context: &Context,
+        input: &Input,
+        state: &State,
+    ) -> Result<Verdict, StepError> {
         let field = input.fields.first().ok_or_else(|| StepError("the entry names no field".to_owned()))?;
         let case = Case::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
         let fact = read_fact(input)?;

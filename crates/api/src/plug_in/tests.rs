@@ -16,13 +16,16 @@ use super::*;
 /// 2026-03-01T10:00:00Z.
 const NOW: u64 = 1_772_359_200_000;
 
+/// How often a delivery was tried, and the letter laid for it.
+type Tried = (u32, Vec<u8>);
+
 /// A Redis that knows the commands used here. The script itself runs on a real one in the
 /// end-to-end tests; this keeps its promise.
 #[derive(Default)]
 struct Fake {
     /// No event can be stored.
     full: bool,
-    tries: RefCell<BTreeMap<Vec<u8>, (u32, Vec<u8>)>>,
+    tries: RefCell<BTreeMap<Vec<u8>, Tried>>,
     letters: RefCell<BTreeMap<Vec<u8>, Value>>,
     counters: RefCell<BTreeMap<String, u32>>,
     stored: RefCell<Vec<Value>>,

@@ -69,7 +69,8 @@ impl Mixture {
 
     /// Takes one batch. `tempering` is from 0 (exclusive) to 1, and must not depend on the batch.
     pub fn observe(&mut self, arms: Arms, tempering: f64) {
-        if !arms.both() || !(tempering > 0.0 && tempering <= 1.0) {
+        let usable = arms.both() && tempering > 0.0 && tempering <= 1.0;
+        if !usable {
             return;
         }
         let (canary, baseline) = (float(arms.canary.bad()), float(arms.baseline.bad()));

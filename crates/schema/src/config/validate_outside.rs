@@ -42,7 +42,10 @@ impl Config {
         own_name(&format!("{path}.id"), &reconcile.id, ids)?;
         within(&format!("{path}.every_s"), reconcile.every_s, EVERY_S)?;
         if !reconcile.source.split('/').all(is_path_part) {
-            return Err(Invalid::new(format!("{path}.source"), "a source instance is expected, such as `github`"));
+            return Err(Invalid::new(
+                format!("{path}.source"),
+                "a source instance is expected, such as `github`",
+            ));
         }
         match &reconcile.ask {
             Ask::GithubHook { repository, .. } => {
@@ -70,7 +73,10 @@ fn validate_sink<'a>(path: &str, sink: &'a Sink, names: &mut BTreeSet<&'a str>) 
     }
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     if sink.source.is_empty() || sink.source.len() > URL_BYTES_MAX || !sink.source.bytes().all(plain) {
-        return Err(Invalid::new(format!("{path}.source"), "a URI reference is expected, such as `/homeostat`"));
+        return Err(Invalid::new(
+            format!("{path}.source"),
+            "a URI reference is expected, such as `/homeostat`",
+        ));
     }
     Ok(())
 }
