@@ -48,8 +48,10 @@ fn install(folder: &Path) -> Result<()> {
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    eprintln!("      npm ci in {}", folder.display());
-    process::run(npm(folder).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+    eprintln!("      npm install in {}", folder.display());
+    // Not `npm ci`: it wants every optional package in the lock file, and those for some other
+    // platforms were never published. This keeps to the lock file too, and does not write it.
+    process::run(npm(folder).args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]))
         .with_context(|| format!("the packages of {} could not be installed", folder.display()))?;
     fs::write(&stamp, &lock).with_context(|| format!("cannot write {}", stamp.display()))
 }
