@@ -55,23 +55,27 @@ impl Stage {
     /// # Errors
     /// When something is missing or does not come up.
     pub async fn set_with(runtime_config: Option<&str>) -> Result<Self> {
-        Self::set_for(runtime_config, BTreeMap::new()).await
+        Self::set_for(runtime_config, "", BTreeMap::new()).await
     }
 
-    /// Starts everything, with these variables beside those of the company.
+    /// Starts everything, with this configuration and these variables beside those of the company.
     ///
     /// # Errors
     /// When something is missing or does not come up.
-    pub async fn set_with_variables(variables: BTreeMap<String, String>) -> Result<Self> {
-        Self::set_for(None, variables).await
+    pub async fn set_for_sources(more: &str, variables: BTreeMap<String, String>) -> Result<Self> {
+        Self::set_for(None, more, variables).await
     }
 
-    async fn set_for(runtime_config: Option<&str>, variables: BTreeMap<String, String>) -> Result<Self> {
+    async fn set_for(
+        runtime_config: Option<&str>,
+        more: &str,
+        variables: BTreeMap<String, String>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let land = company::found(Payloads::bare(), Secrets::from_seed(homeostat_testkit::now_ms())).await?;
         let redis = RedisServer::start_with(Durability::Always)?;
         let config = folder.path().join("homeostat.toml");
-        std::fs::write(&config, company::CONFIG)?;
+        std::fs::write(&config, format!("{}{more}", company::CONFIG))?;
         let mut setup = AppSetup::built(&workspace_root(), &folder.path().join("state"))?;
         setup.redis = Some(redis.url());
         setup.cache = Some(workspace_root().canonicalize()?.join("target/e2e-cache"));

@@ -33,7 +33,7 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_source_is_taken_once_while_redis_is_killed_and_comes_back() -> Result<()> {
-    let mut stage = Stage::set_with_variables(senders::variables()).await?;
+    let mut stage = Stage::set_for_sources("", senders::variables()).await?;
     let seen = Arc::new(Seen::default());
     let mut sending = JoinSet::new();
     for sender in 0..SENDERS {
