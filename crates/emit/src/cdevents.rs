@@ -6,7 +6,8 @@
 //!
 //! [`of_event`] is at its best when the reader kept, among the event's attributes, what the sender
 //! itself calls things: `subject`, `pipeline`, `pipeline-run`, `repository`, `environment`,
-//! `artifact`, and in `cdevent` what kind and status do not say (`change.merged`).
+//! `artifact`, in `images` the container images that a deployment left running, parted by spaces,
+//! and in `cdevent` what kind and status do not say (`change.merged`).
 //!
 //! Invariant: every field that the specification requires is there, or there is no event.
 
@@ -15,7 +16,7 @@ use homeostat_schema::types::{Event, EventKind, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::purl;
+use crate::purl::{self, Image};
 
 /// The version of the specification these events follow.
 pub const SPEC_VERSION: &str = "0.5.1";
@@ -46,6 +47,8 @@ const TYPES: &[(&str, &str)] = &[
 
 /// The version of our own event types.
 const OWN_VERSION: &str = "0.1.0";
+/// Images told of one deployment; readers keep no more than these.
+const IMAGES_MAX: usize = 16;
 /// What our own subjects begin with.
 const OWN: &str = "homeostat-";
 
@@ -127,20 +130,27 @@ pub(crate) fn make(name: &str, subject: Subject, made: Made) -> Option<CdEvent> 
     Some(CdEvent { context, subject, custom_data: made.custom })
 }
 
-/// The form of an event that we took in; `None` for what CDEvents has no type for: a deployment
-/// under way, a push to a branch that was there, a reading of a metric.
-pub fn of_event(event: &Event) -> Option<CdEvent> {
+/// The form of an event that we took in: one, and after a deployment that succeeded one more for
+/// each of its images. None for what CDEvents has no type for: a deployment under way, a push to a
+/// branch that was there, a reading of a metric.
+pub fn of_event(event: &Event) -> Vec<CdEvent> {
     let said = Said(event);
-    let name = said.name()?;
-    let content = said.content(name)?;
-    let made = Made {
-        id: event.id.clone(),
-        source: format!("/webhooks/{}", event.source),
-        at_ms: event.occurred_at,
-        chain: None,
-        custom: None,
-    };
-    make(name, Subject { id: said.subject(name), content: Value::Object(content) }, made)
+    let Some(name) = said.name() else { return Vec::new() };
+    let whole = said.content(name).and_then(|content| {
+        let subject = Subject { id: said.subject(name), content: Value::Object(content) };
+        make(name, subject, made(event, event.id.clone()))
+    });
+    let images = said.images(name).into_iter().zip(1_u32..).filter_map(|(image, number)| {
+        let id = format!("{}/{}", said.subject(name), image.name);
+        let content = json!({"environment": said.environment(), "artifactId": image.purl});
+        make("service.deployed", Subject { id, content }, made(event, format!("{}/{number}", event.id)))
+    });
+    whole.into_iter().chain(images).collect()
+}
+
+fn made(event: &Event, id: String) -> Made {
+    let source = format!("/webhooks/{}", event.source);
+    Made { id, source, at_ms: event.occurred_at, chain: None, custom: None }
 }
 
 /// An event, asked for what CDEvents wants to know.
@@ -197,6 +207,19 @@ impl Said<'_> {
         }
     }
 
+    fn environment(&self) -> Value {
+        json!({"id": self.attribute("environment").unwrap_or(&self.0.env)})
+    }
+
+    /// Of a deployment only: which images a rollback brought back is not said.
+    fn images(&self, name: &str) -> Vec<Image> {
+        let list = match name {
+            "service.deployed" | "service.upgraded" => self.attribute("images"),
+            _ => None,
+        };
+        list.unwrap_or_default().split_whitespace().take(IMAGES_MAX).filter_map(purl::oci).collect()
+    }
+
     fn artifact(&self) -> String {
         let release = self.0.version.as_deref().or(self.0.commit.as_deref());
         self.attribute("artifact").map_or_else(|| purl::generic(&self.0.service, release), str::to_owned)
@@ -210,7 +233,7 @@ impl Said<'_> {
                 content.insert(name.to_owned(), value);
             }
         };
-        let environment = json!({"id": self.attribute("environment").unwrap_or(&self.0.env)});
+        let environment = self.environment();
         let pipeline = self.attribute("pipeline").or(self.0.title.as_deref()).map(Value::from);
         let uri = self.0.url.as_deref().map(Value::from);
         let repository = self.attribute("repository").map(|id| json!({"id": id}));

@@ -188,7 +188,7 @@ fn events_that_were_taken_in_have_the_types_of_cdevents() {
     let check = |kind: EventKind, status: Status, expected: Option<&str>| {
         let event = event(kind.clone(), status.clone());
         let read = cdevents::of_event(&event);
-        let name = read.as_ref().map(|read| read.context.kind.as_str());
+        let name = read.first().map(|read| read.context.kind.as_str());
         assert_eq!(name, expected.map(|name| format!("dev.cdevents.{name}")).as_deref(), "{kind} {status}");
         read.iter().for_each(read_by_others);
     };
@@ -221,7 +221,7 @@ fn what_a_sender_calls_things_is_kept() {
             ("subject".to_owned(), "https://example.com/pulls/7".to_owned()),
             ("repository".to_owned(), "https://example.com/acme".to_owned()),
         ];
-        cdevents::of_event(&event)
+        cdevents::of_event(&event).pop()
     };
     let merged = with("cdevent", "change.merged").unwrap();
     assert_eq!(merged.context.kind, "dev.cdevents.change.merged.0.3.0");
@@ -229,4 +229,30 @@ fn what_a_sender_calls_things_is_kept() {
     assert_eq!(merged.subject.content["repository"]["id"], "https://example.com/acme");
     read_by_others(&merged);
     assert_eq!(with("cdevent", "change.forged"), None);
+}
+
+#[test]
+fn what_was_deployed_is_told_of_each_image_too() {
+    let check = |kind: EventKind, status: Status, expected: &[(&str, &str)]| {
+        let mut event = event(kind, status);
+        event.attributes = vec![
+            ("subject".to_owned(), "argocd/shop".to_owned()),
+            ("images".to_owned(), "ghcr.io/acme/shop:1 ghcr.io/acme/shop:2".to_owned()),
+        ];
+        let told = cdevents::of_event(&event);
+        told.iter().for_each(read_by_others);
+        let ids: std::collections::BTreeSet<_> = told.iter().map(|one| &one.context.id).collect();
+        assert_eq!(ids.len(), told.len(), "each has an id of its own");
+        let found: Vec<_> =
+            told.iter().map(|one| (one.context.kind.as_str(), one.subject.id.as_str())).collect();
+        assert_eq!(found, expected);
+    };
+    let image = ("dev.cdevents.service.deployed.0.3.0", "argocd/shop/shop");
+    check(
+        EventKind::Deployment,
+        Status::Success,
+        &[("dev.cdevents.service.upgraded.0.3.0", "argocd/shop"), image, image],
+    );
+    check(EventKind::Deployment, Status::Running, &[]);
+    check(EventKind::Rollback, Status::Success, &[("dev.cdevents.service.rolledback.0.3.0", "argocd/shop")]);
 }

@@ -91,7 +91,7 @@ fn describe(said: &mut flat::Draft, rollout: &Rollout, name: &str) {
         attribute(said, "analysis", rollout.analysis().as_deref());
     }
     attribute(said, "subject", Some(&rollout.path(name)));
-    attribute(said, "images", rollout.images().as_deref());
+    attribute(said, "images", Some(&rollout.images()));
     attribute(said, "step", rollout.step().as_deref());
     attribute(said, "message", rollout.message());
 }

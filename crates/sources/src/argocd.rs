@@ -5,7 +5,7 @@
 //! `app`, with `timestamp` and `context` beside it.
 //!
 //! What this does not do: believe the name of the trigger; the state of the Application decides.
-//! Tell what each of an Application's images became.
+//! Tell what each of an Application's images became: it lists those that run.
 //!
 //! Invariants: a deployment succeeded only when its operation did and the Application is healthy;
 //! that somebody else starts a sync never makes it our own.
@@ -23,7 +23,7 @@ use crate::json;
 use crate::labels::{Address, LabelNames, link, second_of};
 use crate::lenient::{Moment, Part, Word};
 use crate::reading::{NotUnderstood, Raw, Read, Reading};
-use crate::said::{attribute, span};
+use crate::said::{attribute, listed, span};
 use crate::source::{BODY_MAX, Profile};
 use application::{App, Operation};
 use verdict::Verdict;
@@ -113,8 +113,7 @@ fn describe_state(said: &mut flat::Draft, app: &App, name: &str) {
     attribute(said, "namespace", app.spec.destination.namespace.as_str());
     attribute(said, "health", app.status.health.status.as_str());
     attribute(said, "sync", app.status.sync.status.as_str());
-    let images: Vec<&str> = app.status.summary.images.0.iter().filter_map(Word::as_str).collect();
-    attribute(said, "images", Some(&images.join(" ")));
+    attribute(said, "images", Some(&listed(app.status.summary.images.0.iter().filter_map(Word::as_str))));
     if app.metadata.deletion_timestamp.0.is_some() {
         attribute(said, "cdevent", Some("service.removed"));
     }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::authenticate::{Claim, single};
 use crate::instance::Instance;
 use crate::normalise::Admitted;
+use crate::source::Source;
 
 /// A whole response.
 pub type Answer = Response<Vec<u8>>;
@@ -54,16 +55,20 @@ impl DevMode {
 /// The instance of a source that a request is for.
 ///
 /// # Errors
-/// The answer to give: 404 for an unknown instance, 405 for another method than POST.
+/// The answer to give: 404 for an unknown instance, 405 for another method than POST, or PUT where the
+/// sender may use it.
 pub fn route<'a>(method: &Method, path: &str, config: &'a Config) -> Result<Instance<'a>, Box<Answer>> {
     let name = path.strip_prefix("/webhooks/").map(|name| name.strip_suffix('/').unwrap_or(name));
     let instance = name.and_then(|name| Instance::of(config, name));
     let instance = instance.ok_or_else(|| Box::new(empty(StatusCode::NOT_FOUND)))?;
-    if method == Method::POST {
+    // Grafana's contact point can be set to PUT; every other sender posts.
+    let puts = instance.source() == Source::GRAFANA;
+    if method == Method::POST || (puts && method == Method::PUT) {
         return Ok(instance);
     }
     let mut refusal = empty(StatusCode::METHOD_NOT_ALLOWED);
-    refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    let allowed = HeaderValue::from_static(if puts { "POST, PUT" } else { "POST" });
+    refusal.headers_mut().insert(ALLOW, allowed);
     Err(Box::new(refusal))
 }
 

@@ -34,6 +34,26 @@ pub(crate) fn attribute(draft: &mut flat::Draft, name: &str, value: Option<&str>
     }
 }
 
+/// The words that fit whole into one attribute, in their order. One as long as the bound may have
+/// been cut already, and is left out.
+pub(crate) fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut list = String::new();
+    let mut chars = 0_usize;
+    for word in words {
+        let length = word.chars().count();
+        let longer = chars + usize::from(chars > 0) + length;
+        if length >= TEXT_CHARS_MAX || longer > TEXT_CHARS_MAX || word.contains(char::is_whitespace) {
+            continue;
+        }
+        if chars > 0 {
+            list.push(' ');
+        }
+        list.push_str(word);
+        chars = longer;
+    }
+    list
+}
+
 /// One id of several parts. A long one is its SHA-256, so that two that differ late stay apart.
 pub(crate) fn joined_id(parts: &[&str]) -> String {
     let id = parts.join(" ");
@@ -52,6 +72,18 @@ mod tests {
         check(Some(3), Some(1), None);
         check(None, Some(1), None);
         check(Some(1), None, None);
+    }
+
+    #[test]
+    fn words_of_a_list_are_whole_or_absent() {
+        let (half, longest) = ("x".repeat(TEXT_CHARS_MAX / 2), "y".repeat(TEXT_CHARS_MAX));
+        let check = |words: &[&str], expected: &str| assert_eq!(listed(words.iter().copied()), expected);
+        check(&[], "");
+        check(&["a:1", "b:2"], "a:1 b:2");
+        check(&["a:1", "two words", "b:2"], "a:1 b:2");
+        check(&[&longest, "b:2"], "b:2");
+        check(&[&half, &half, "b:2"], &format!("{half} b:2"));
+        check(&[&half, &half[1..]], &format!("{half} {}", &half[1..]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::labels::Pairs;
 use crate::lenient::{Count, Few, Moment, Part, Word};
+use crate::said::listed;
 
 /// Containers of a pod, conditions and pauses of a Rollout.
 const ITEMS_MAX: usize = 16;
@@ -122,9 +123,8 @@ impl Rollout {
         (self.status.current.0.clone(), self.status.stable.0.clone())
     }
 
-    pub(super) fn images(&self) -> Option<String> {
-        let images: Vec<&str> = self.images.0.iter().filter_map(Word::as_str).collect();
-        (!images.is_empty()).then(|| images.join(" "))
+    pub(super) fn images(&self) -> String {
+        listed(self.images.0.iter().filter_map(Word::as_str))
     }
 
     /// The analysis that is under way or ended last.

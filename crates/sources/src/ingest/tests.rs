@@ -25,8 +25,8 @@ fn body(answer: &Answer) -> &str {
 }
 
 #[test]
-fn only_known_instances_are_routed_and_only_by_post() {
-    let config = config("[[source]]\nname = \"github/team-a\"");
+fn only_known_instances_are_routed_and_only_by_their_methods() {
+    let config = config("[[source]]\nname = \"github/team-a\"\n[[source]]\nname = \"grafana/team-a\"");
     let check = |method: Method, path: &str, expected: Result<&str, u16>| {
         let routed = route(&method, path, &config);
         let routed = routed.map(|instance| instance.name()).map_err(|answer| answer.status().as_u16());
@@ -38,11 +38,30 @@ fn only_known_instances_are_routed_and_only_by_post() {
     check(Method::POST, "/webhooks/github/team-b", Err(404));
     check(Method::POST, "/webhooks/generic/team-a", Err(404));
     check(Method::GET, "/webhooks/github", Err(405));
+    check(Method::PUT, "/webhooks/github", Err(405));
+    check(Method::PUT, "/webhooks/alertmanager", Err(405));
+    check(Method::PUT, "/webhooks/grafana", Ok("grafana"));
+    check(Method::PUT, "/webhooks/grafana/team-a", Ok("grafana/team-a"));
+    check(Method::POST, "/webhooks/grafana", Ok("grafana"));
+    check(Method::GET, "/webhooks/grafana", Err(405));
     check(Method::POST, "/webhooks/gitlub", Err(404));
     check(Method::POST, "/webhooks/", Err(404));
     check(Method::POST, "/webhooks", Err(404));
     check(Method::POST, "/webhooks/github/x", Err(404));
     check(Method::GET, "/webhooks/GitHub", Err(404));
+}
+
+#[test]
+fn another_method_is_told_which_are_taken() {
+    let check = |path: &str, expected: &str| {
+        let Err(refusal) = route(&Method::DELETE, path, &Config::default()) else {
+            panic!("{path} is routed")
+        };
+        assert_eq!(refusal.status().as_u16(), 405, "{path}");
+        assert_eq!(refusal.headers()[ALLOW], expected, "{path}");
+    };
+    check("/webhooks/github", "POST");
+    check("/webhooks/grafana", "POST, PUT");
 }
 
 #[test]
