@@ -29,6 +29,6 @@ mod telemetry;
 mod text;
 
 pub use assess::assess;
-pub use observe::{Observed, health, observe, recheck};
+pub use observe::{Observed, health, is_overtaken, observe, recheck};
 pub use settings::Settings;
 pub use state::{DecodeError, ServiceState};

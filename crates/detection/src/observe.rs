@@ -41,6 +41,14 @@ pub fn observe(mut state: ServiceState, event: &Event, settings: &Settings, now_
     finish(state, findings, settings)
 }
 
+/// Whether a newer state of the run or deployment that the event tells of is known: it came late.
+pub fn is_overtaken(state: &ServiceState, event: &Event) -> bool {
+    match &event.kind {
+        EventKind::Run => state.runs.have_overtaken(event),
+        kind => releases::is_about(kind) && state.releases.have_overtaken(event),
+    }
+}
+
 /// The time of [`Observed::recheck_at_ms`] has come: looks whether telemetry stopped.
 pub fn recheck(
     mut state: ServiceState,

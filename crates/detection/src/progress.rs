@@ -98,6 +98,12 @@ impl Mark {
         })
     }
 
+    /// Whether this is a state from before the other, by more than the last resort of the order.
+    pub(crate) fn is_before(&self, other: &Self) -> bool {
+        let place = |mark: &Self| (mark.attempt, mark.progress.rank(), mark.at_ms);
+        place(self) < place(other)
+    }
+
     /// Takes the other state if it is newer.
     pub(crate) fn advance(&mut self, other: &Self) -> Moved {
         if other.order() <= self.order() {

@@ -106,10 +106,7 @@ impl Deployment {
 impl Releases {
     /// Takes one delivery about a deployment; `None` when its status says nothing.
     pub(crate) fn take(&mut self, event: &Event) -> Option<(String, Change)> {
-        let mut mark = Mark::of(event)?;
-        // A sender's retry of a deployment is a deployment of its own.
-        mark.attempt = 1;
-        let key = text::subject(event.correlation.deployment.as_ref(), event);
+        let (key, mark) = told(event)?;
         let change = match self.0.iter_mut().find(|known| known.key == key) {
             Some(known) => known.deliver(&mark, event),
             None => self.add(key.clone(), mark, event),
@@ -117,6 +114,12 @@ impl Releases {
         self.0.sort_by(|a, b| a.start_order().cmp(&b.start_order()));
         self.make_room();
         Some((key, change))
+    }
+
+    /// Whether a newer state of the event's deployment is known.
+    pub(crate) fn have_overtaken(&self, event: &Event) -> bool {
+        let Some((key, mark)) = told(event) else { return false };
+        self.get(&key).is_some_and(|known| mark.is_before(&known.mark))
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Deployment> {
@@ -229,6 +232,13 @@ impl Deployment {
         !self.went_out()
             && matches!(self.mark.progress, Progress::Cancelled | Progress::Skipped | Progress::Superseded)
     }
+}
+
+/// Which deployment an event tells of, and its state.
+fn told(event: &Event) -> Option<(String, Mark)> {
+    // A sender's retry of a deployment is a deployment of its own.
+    let mark = Mark { attempt: 1, ..Mark::of(event)? };
+    Some((text::subject(event.correlation.deployment.as_ref(), event), mark))
 }
 
 /// Whether this kind of event is about a deployment.

@@ -61,6 +61,13 @@ impl Runs {
         failed.then_some(Failed { key, attempt })
     }
 
+    /// Whether a newer state of the event's run is known.
+    pub(crate) fn have_overtaken(&self, event: &Event) -> bool {
+        let Some(mark) = Mark::of(event) else { return false };
+        let known = self.get(&text::subject(event.correlation.run.as_ref(), event));
+        known.is_some_and(|known| mark.is_before(&known.mark))
+    }
+
     fn deliver(&mut self, key: &str, mark: Mark, event: &Event) -> Moved {
         match self.0.binary_search_by(|run| run.key.as_str().cmp(key)) {
             Ok(place) => self.0.get_mut(place).map_or(Moved::NotAtAll, |run| run.join(&mark, event)),

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{S, Service, deployment, errors, event, latency, run};
+use homeostat_detection::is_overtaken;
 use homeostat_schema::types::{Correlation, Event, EventKind, FindingKind, Severity, Status, Verdict};
 
 fn of_run(name: &str, attempt: u32) -> Correlation {
@@ -122,6 +123,31 @@ fn a_failure_that_a_newer_success_overtook_opens_nothing() {
     ]);
     assert_eq!(service.kinds(), []);
     assert_eq!(service.health().verdict, Verdict::Healthy);
+}
+
+#[test]
+fn only_what_a_newer_state_of_its_own_subject_precedes_is_overtaken() {
+    let service = Service::after(&[
+        deployment("d1", "v1", Status::Success, 20 * S),
+        run("r1", 2, Status::Running, 20 * S),
+        run("r2", 1, Status::Failure, 20 * S),
+    ]);
+    let check = |event: Event, expected: bool| {
+        assert_eq!(is_overtaken(&service.state, &event), expected, "{}", event.id);
+    };
+    check(deployment("d1", "v1", Status::Running, 10 * S), true);
+    check(deployment("d1", "v1", Status::Running, 30 * S), true);
+    check(deployment("d1", "v1", Status::Failure, 10 * S), true);
+    check(deployment("d1", "v1", Status::Success, 20 * S), false);
+    check(Event { id: "a copy".into(), ..deployment("d1", "v1", Status::Success, 20 * S) }, false);
+    check(deployment("d1", "v1", Status::Superseded, 30 * S), false);
+    check(deployment("d1", "v1", Status::Unknown, 10 * S), false);
+    check(deployment("d0", "v0", Status::Running, 10 * S), false);
+    check(run("r1", 1, Status::Failure, 10 * S), true);
+    check(run("r1", 2, Status::Success, 30 * S), false);
+    check(run("r2", 1, Status::Running, 10 * S), true);
+    check(run("r3", 1, Status::Running, 10 * S), false);
+    check(event(EventKind::Observation, Status::Unknown, S), false);
 }
 
 #[test]

@@ -127,9 +127,12 @@ impl Step for Detect {
         }
         let effects = match entry::decode(&input.payload).map_err(|error| StepError(error.to_string()))? {
             DetectEntry::Event(event) => {
-                let event = (*event).into();
+                let mut event = Event::from(*event);
+                let overtaken = detection::is_overtaken(&held.state, &event);
                 let mut effects = self.on_event(context, field, &event, held);
-                effects.writes.extend(view::event(&event, entry::event_json(&input.payload)));
+                event.trust.late |= overtaken;
+                let as_it_came = entry::event_json(&input.payload).filter(|_| !overtaken);
+                effects.writes.extend(view::event(&event, as_it_came));
                 effects
             }
             DetectEntry::Assess(request) => self.on_assess(context, &request.into(), &held.state),

@@ -261,6 +261,26 @@ fn a_redelivered_event_is_one_event() {
 }
 
 #[test]
+fn what_comes_after_a_newer_state_is_listed_as_late() {
+    let world = World::new(ACTING);
+    let (running, ended) = (world.run_ended(Status::Running, 1), world.run_ended(Status::Success, 1));
+    let next = world.run_ended(Status::Running, 2);
+    for event in [&ended, &running, &next] {
+        world.send(event);
+        world.settle();
+    }
+    let check = |event: &Event, late: bool| {
+        let shown = world.store.view(&view::event_key(&event.id)).unwrap();
+        let mut expected = event.clone();
+        expected.trust.late = late;
+        assert_eq!(wire::decode::<Event>(shown.value().unwrap()).unwrap(), expected, "{}", event.id);
+    };
+    check(&ended, false);
+    check(&running, true);
+    check(&next, false);
+}
+
+#[test]
 fn an_answer_that_was_lost_is_looked_for_and_nothing_is_done_twice() {
     let world = World::new(ACTING);
     world.forge.lose_answer.set(true);
