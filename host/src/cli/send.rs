@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::client::{Address, Answered, Client};
 use super::{CliError, output};
 use crate::variables::environment_name;
-use request::{Delivery, Wanted, delivery, shown};
+use request::{Wanted, delivery, shown};
 
 const EXAMPLES: &str = "\
 Examples:
