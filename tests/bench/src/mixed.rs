@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use homeostat_adapter_native::NativeRedis;
-use homeostat_flow::Redis;
 use homeostat_flow::name::counters_key;
+use homeostat_flow::{Redis, Reply};
 use homeostat_testkit::now_ms;
 use homeostat_testkit::redis::{Durability, RedisServer};
 use homeostat_testkit::senders::{self, Signer};
@@ -187,5 +187,6 @@ async fn exact(section: &mut Section, answers: &[Answered], redis: &str) -> Resu
 async fn counter(redis: &str, name: &str) -> Result<u64> {
     let redis = NativeRedis::new(redis)?;
     let reply = redis.command("HGET", &[counters_key().as_bytes(), name.as_bytes()]).await?;
-    reply.text().parse().with_context(|| format!("no counter {name}"))
+    let text = reply.first().map(Reply::text).with_context(|| format!("no counter {name}"))?;
+    Ok(text.parse()?)
 }

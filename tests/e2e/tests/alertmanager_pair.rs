@@ -124,7 +124,7 @@ fn alert(name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pair_that_sends_everything_twice_gives_each_state_once() -> Result<()> {
     let secrets = BTreeMap::from([("webhook_secret_alertmanager".to_owned(), TOKEN.to_owned())]);
-    let stage = Stage::set_with_variables(secrets).await?;
+    let stage = Stage::set_for_sources("", secrets).await?;
     let (one, other) = (free_port()?, free_port()?);
     let config = config(stage.app.url());
     let pair = [Alertmanager::start(&config, one, other)?, Alertmanager::start(&config, other, one)?];

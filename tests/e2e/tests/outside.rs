@@ -53,7 +53,7 @@ async fn a_sink_that_was_down_gets_everything_and_a_dead_one_is_told_again_when_
         ("sink_origin".to_owned(), team.server.origin()),
         ("sink_origin_2".to_owned(), dead.server.origin()),
     ]);
-    let stage = Stage::set_with_variables(variables).await?;
+    let stage = Stage::set_for_sources("", variables).await?;
     apply(&stage, &sinks_of(&team, &dead)).await?;
     team.go_down();
     dead.go_down();
@@ -181,7 +181,7 @@ async fn what_senders_could_not_deliver_is_asked_for_and_arrives() -> Result<()>
         ("webhook_secret_gitlab".to_owned(), GITLAB_HOOK_TOKEN.to_owned()),
         ("alertmanager_origin".to_owned(), alertmanager.at("")),
     ]);
-    let stage = Stage::set_with_variables(variables).await?;
+    let stage = Stage::set_for_sources("", variables).await?;
     nobody_hears(&stage, &lab).await?;
     alertmanager.takes("Missed").await?;
     stage.land.connect(stage.app.url());
