@@ -43,7 +43,7 @@ impl LetIn {
         &self.recent.config
     }
 
-    /// What it is kept with when it is not understood.
+    /// What it is kept with.
     pub fn keeper(&self) -> &Keeper {
         &self.keeper
     }
@@ -138,8 +138,23 @@ pub async fn let_in(request: Request) -> Result<LetIn, Refusal> {
     let pace = pace(instance, received_at_ms).await;
     let (source, settings) = (instance.source(), instance.settings().cloned());
     let (headers, seed) = (parts.headers, seed()?);
-    let keeper = Keeper::new(body_key().await?, recent.config.retention.bodies_ms(), nonce()?);
+    let keeper = keeper(&recent.config).await?;
     Ok(LetIn { recent, source, settings, admitted, headers, body, received_at_ms, seed, keeper, pace })
+}
+
+/// What deliveries are kept with; without a key it costs nothing.
+async fn keeper(config: &Config) -> Result<Keeper, FrontError> {
+    let life_ms = config.retention.bodies_ms();
+    match body_key().await? {
+        Some(key) if life_ms > 0 => Ok(Keeper::new(Some(key), life_ms, nonce()?).telling(tell)),
+        _ => Ok(Keeper::default()),
+    }
+}
+
+/// Writes to the component's log, which is standard error.
+#[expect(clippy::print_stderr, reason = "standard error is a component's log")]
+fn tell(what: &str) {
+    eprintln!("{what}");
 }
 
 /// What this instance remembers from request to request.

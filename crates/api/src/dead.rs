@@ -220,6 +220,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..SHOWN_MAX).unwrap_or(bytes)).into_owned()
 }
 
-fn conflict(why: String) -> Problem {
+/// 409: it cannot be replayed as things are.
+pub(crate) fn conflict(why: String) -> Problem {
     Problem::new(StatusCode::CONFLICT).saying(why)
 }

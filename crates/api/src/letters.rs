@@ -40,8 +40,10 @@ pub struct Keeper {
     pub key: Option<BodyKey>,
     /// For how long, milliseconds; 0 keeps none.
     pub life_ms: u64,
-    /// Random, new for each request.
+    /// Random, new for each request: one request seals one delivery only.
     pub nonce: [u8; NONCE_LEN],
+    /// Is told what could not be kept.
+    pub log: Option<fn(&str)>,
 }
 
 /// What is said of a delivery that was not understood.
@@ -143,11 +145,30 @@ pub(crate) async fn take_up<R: Redis>(redis: &R, id: &str) -> Result<(), Problem
 impl Keeper {
     /// Keeps with this key, for as long as the configuration says.
     pub fn new(key: Option<BodyKey>, life_ms: u64, nonce: [u8; NONCE_LEN]) -> Self {
-        Self { key, life_ms, nonce }
+        Self { key, life_ms, nonce, log: None }
     }
 
-    fn sealed(&self, delivery: &Delivery<'_>) -> Option<Vec<u8>> {
-        let key = self.key.as_ref().filter(|_| self.life_ms > 0)?;
+    /// The same, telling what could not be kept.
+    #[must_use]
+    pub fn telling(mut self, log: fn(&str)) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Whether it keeps anything.
+    pub(crate) fn keeps(&self) -> bool {
+        self.key.is_some() && self.life_ms > 0
+    }
+
+    pub(crate) fn say(&self, what: &str) {
+        if let Some(log) = self.log {
+            log(what);
+        }
+    }
+
+    /// The delivery, sealed; `None` when nothing is kept or it is too long.
+    pub(crate) fn sealed(&self, delivery: &Delivery<'_>) -> Option<Vec<u8>> {
+        let key = self.key.as_ref().filter(|_| self.keeps())?;
         let sealed = key.seal(delivery.source.name(), delivery.headers, delivery.body, self.nonce)?;
         (sealed.len() <= SEALED_MAX).then_some(sealed)
     }

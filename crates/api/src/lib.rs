@@ -20,6 +20,7 @@ mod events;
 mod health;
 mod incidents;
 pub mod intake;
+mod kept;
 pub mod letters;
 mod listing;
 mod metrics;

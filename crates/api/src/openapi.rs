@@ -89,6 +89,9 @@ fn about(method: &Method, path: &str) -> About {
         "/api/v1/events" => {
             of("Events, newest first", &["env", "service", "source", "kind", "status", "limit", "cursor"])
         }
+        "/api/v1/events/{id}/replay" => {
+            About { status: "202", ..of("Reads the delivery kept under this event again", &[]) }
+        }
         "/api/v1/incidents" => of("Incidents, newest first", &["env", "service", "state", "limit", "cursor"]),
         "/api/v1/incidents/{id}" => of("One incident with its whole timeline", &[]),
         "/api/v1/incidents/{id}/approve" => word("Lets the plan that waits be carried out"),

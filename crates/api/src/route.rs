@@ -26,6 +26,8 @@ pub enum Route {
     SubmitEvents,
     /// List events.
     Events,
+    /// Read the delivery of one again, by the event's id.
+    ReplayEvent(String),
     /// List incidents.
     Incidents,
     /// One incident, by id.
@@ -96,6 +98,7 @@ static TABLE: LazyLock<Vec<Line>> = LazyLock::new(|| {
         line(get.clone(), "/api/v1/openapi.json", Everyone, |_| Route::OpenApi),
         line(post.clone(), "/api/v1/events", Operators, |_| Route::SubmitEvents),
         line(get.clone(), "/api/v1/events", Operators, |_| Route::Events),
+        line(post.clone(), "/api/v1/events/{id}/replay", Operators, |of| Route::ReplayEvent(part(of, "id"))),
         line(get.clone(), "/api/v1/incidents", Operators, |_| Route::Incidents),
         line(get.clone(), "/api/v1/incidents/{id}", Operators, |of| Route::Incident(part(of, "id"))),
         line(post.clone(), "/api/v1/incidents/{id}/approve", Operators, |of| {
@@ -209,6 +212,8 @@ mod tests {
             Ok(Route::Service("prod".to_owned(), "unassigned/github/acme/shop".to_owned())),
         );
         check(Method::POST, "/api/v1/events", Ok(Route::SubmitEvents));
+        check(Method::POST, "/api/v1/events/e1/replay", Ok(Route::ReplayEvent("e1".to_owned())));
+        check(Method::GET, "/api/v1/events/e1/replay", Err(405));
         check(Method::DELETE, "/api/v1/events", Err(405));
         check(Method::GET, "/internal/tick", Err(405));
         check(Method::GET, "/api/v1/nothing", Err(404));

@@ -14,7 +14,9 @@ use crate::access::Access;
 use crate::answer::{Answer, Problem, json};
 use crate::port::Snapshots;
 use crate::route::{self, Route};
-use crate::{configuration, dashboard, dead, events, health, incidents, metrics, openapi, outside, services};
+use crate::{
+    configuration, dashboard, dead, events, health, incidents, kept, metrics, openapi, outside, services,
+};
 
 /// The longest body taken, bytes: a batch of events, or a configuration.
 pub const BODY_MAX: usize = 1024 * 1024;
@@ -114,6 +116,7 @@ async fn answer<R: Redis, S: Snapshots>(
         Route::DeadLetters => dead::list(store, query).await,
         Route::DeadLetter(id) => dead::show(world, &id).await,
         Route::ReplayDeadLetter(id) => dead::replay(world, &id).await,
+        Route::ReplayEvent(id) => kept::replay(world, &id).await,
         Route::Tick => tick(world).await,
     }
 }

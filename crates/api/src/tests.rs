@@ -15,9 +15,12 @@ use homeostat_stages::snapshot::Versioned;
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
+use crate::kept::KEEP;
 use crate::letters::{BURY, Keeper, SEALED_MAX};
 use crate::serve::serve;
 use crate::*;
+
+mod kept;
 
 /// 2026-03-01T10:00:00Z.
 const NOW: u64 = 1_772_359_200_000;
@@ -35,6 +38,14 @@ struct Fake {
     seen: RefCell<BTreeSet<Vec<u8>>>,
     /// Payloads that reached an inbox.
     entries: RefCell<Vec<Value>>,
+    /// It has no room for deliveries.
+    keeps_nothing: bool,
+    /// Event, life and bound of each delivery kept.
+    kept: RefCell<Vec<[String; 3]>>,
+    /// Names of what was counted.
+    counted: RefCell<Vec<String>>,
+    /// Names of the commands, in order.
+    asked: RefCell<Vec<String>>,
 }
 
 fn bytes(value: Option<&Vec<u8>>) -> Reply {
@@ -66,6 +77,25 @@ impl Fake {
         vec![Reply::Bytes(b"accepted".to_vec()), Reply::Bytes(b"1-0".to_vec())]
     }
 
+    fn bury(&self, args: &[&[u8]]) -> Vec<Reply> {
+        let text = |at: usize| std::str::from_utf8(args[at]).unwrap().to_owned();
+        self.streams.borrow_mut().entry(text(2)).or_default().push(args[4].to_vec());
+        if !args[5].is_empty() {
+            self.values.borrow_mut().insert(format!("{}1-0", text(8)), args[5].to_vec());
+        }
+        vec![Reply::Bytes(b"1-0".to_vec())]
+    }
+
+    fn keep(&self, args: &[&[u8]]) -> Result<Vec<Reply>, RedisError> {
+        if self.keeps_nothing {
+            return Err(RedisError::Refused("OOM command not allowed".to_owned()));
+        }
+        let text = |at: usize| std::str::from_utf8(args[at]).unwrap().to_owned();
+        self.values.borrow_mut().insert(format!("{}{}", text(8), text(3)), args[4].to_vec());
+        self.kept.borrow_mut().push([text(3), text(5), text(7)]);
+        Ok(vec![Reply::Int(1)])
+    }
+
     fn apply(&self, args: &[&[u8]]) -> Vec<Reply> {
         let mut hashes = self.hashes.borrow_mut();
         let hash = hashes.entry(String::from_utf8(args[2].to_vec()).unwrap()).or_default();
@@ -90,6 +120,7 @@ impl Redis for Fake {
             self.breaks.set(self.breaks.get() - 1);
             return Err(RedisError::Unavailable("broken pipe".to_owned()));
         }
+        self.asked.borrow_mut().push(name.to_owned());
         let text = |at: usize| std::str::from_utf8(args[at]).unwrap().to_owned();
         let (values, hashes) = (self.values.borrow(), self.hashes.borrow().clone());
         let ranking = || self.rankings.borrow().get(&text(0)).cloned().unwrap_or_default();
@@ -102,7 +133,10 @@ impl Redis for Fake {
                 .map(|at| bytes(hashes.get(&text(0)).and_then(|hash| hash.get(&text(at)))))
                 .collect(),
             "HGETALL" | "SMEMBERS" | "CONFIG" => Vec::new(),
-            "HINCRBY" => vec![Reply::Int(1)],
+            "HINCRBY" => {
+                self.counted.borrow_mut().push(text(1));
+                vec![Reply::Int(1)]
+            }
             "XLEN" => vec![Reply::Int(0)],
             "ZREVRANK" => {
                 let at = ranking().iter().position(|(member, _)| *member == text(1));
@@ -123,12 +157,12 @@ impl Redis for Fake {
             }
             "EVALSHA" => self.ingest(args),
             "EVAL" if args[0] == BURY.as_bytes() => {
-                self.streams.borrow_mut().entry(text(2)).or_default().push(args[4].to_vec());
                 drop(values);
-                if !args[5].is_empty() {
-                    self.values.borrow_mut().insert(format!("{}1-0", text(8)), args[5].to_vec());
-                }
-                vec![Reply::Bytes(b"1-0".to_vec())]
+                self.bury(args)
+            }
+            "EVAL" if args[0] == KEEP.as_bytes() => {
+                drop(values);
+                self.keep(args)?
             }
             "EVAL" => self.apply(args),
             "XRANGE" | "XREVRANGE" => {

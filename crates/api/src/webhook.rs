@@ -9,9 +9,10 @@ use homeostat_sources::{Delivery, Item, Normalised, Share, normalise};
 
 use crate::answer::{Answer, Problem};
 use crate::intake::submit;
+use crate::kept::keep;
 use crate::letters::{Keeper, bury};
 
-/// Reads a delivery, stores its events, and answers.
+/// Reads a delivery, stores its events, keeps it for replay where there is a key, and answers.
 ///
 /// # Errors
 /// [`Problem`] when a store is down or full: nothing may be acknowledged. What was stored before
@@ -28,7 +29,11 @@ pub async fn take<R: Redis>(
         return Ok(ingest::unavailable());
     }
     match normalised {
-        Normalised::Items(items) => Ok(ingest::answer(&submit(store, &items).await?)),
+        Normalised::Items(items) => {
+            let outcomes = submit(store, &items).await?;
+            keep(store.redis(), keeper, delivery, &outcomes).await;
+            Ok(ingest::answer(&outcomes))
+        }
         Normalised::Ignored(why) => Ok(ingest::ignored(&why)),
         Normalised::NotUnderstood(why) => {
             bury(store.redis(), keeper, delivery, &why).await?;
@@ -72,5 +77,6 @@ async fn batch<R: Redis>(
     if let Some(why) = fault {
         bury(store.redis(), keeper, delivery, &why).await?;
     }
+    keep(store.redis(), keeper, delivery, &outcomes).await;
     Ok(ingest::answer(&outcomes))
 }

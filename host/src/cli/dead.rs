@@ -17,6 +17,7 @@ Examples:
   homeostat dead list --kind ingest                webhooks that were verified and not understood
   homeostat dead show ingest-1767225600000-0       one, with what was kept of it
   homeostat dead replay ingest-1767225600000-0     once what stood in its way is mended
+  homeostat dead replay --event ID                 the delivery an event came with, once a rule is mended
 
 Webhooks are kept for replay only with a key in the variable body_key (openssl rand -hex 32), for
 [retention] bodies_hours.
@@ -50,11 +51,14 @@ enum Verb {
         #[arg(value_parser = letter_id)]
         id: String,
     },
-    /// Put one on its way again
+    /// Put one on its way again, or read the delivery of an event again
     Replay {
         /// As `list` shows it
-        #[arg(value_parser = letter_id)]
-        id: String,
+        #[arg(value_parser = letter_id, required_unless_present = "event", conflicts_with = "event")]
+        id: Option<String>,
+        /// The event whose delivery is read again: the first of those that came with it
+        #[arg(long, value_name = "ID", value_parser = event_id)]
+        event: Option<String>,
     },
 }
 
@@ -66,6 +70,16 @@ fn letter_id(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a letter's id begins with ingest- or stage-; `homeostat dead list` shows them".to_owned())
+    }
+}
+
+/// The same for an event's id.
+fn event_id(text: &str) -> Result<String, String> {
+    let known = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if known && !text.is_empty() && text.len() <= 64 {
+        Ok(text.to_owned())
+    } else {
+        Err("an event's id is a UUID; GET /api/v1/events shows them".to_owned())
     }
 }
 
@@ -83,7 +97,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     match &arguments.verb {
         Verb::List { kind } => list(&client, kind.as_deref(), arguments.json).await,
         Verb::Show { id } => show(&client, id, arguments.json).await,
-        Verb::Replay { id } => replay(&client, id, arguments.json).await,
+        Verb::Replay { event: Some(id), .. } => replay_event(&client, id, arguments.json).await,
+        Verb::Replay { id: Some(id), .. } => replay(&client, id, arguments.json).await,
+        // Not reached: clap asks for one of the two.
+        Verb::Replay { .. } => Ok(()),
     }
 }
 
@@ -118,12 +135,7 @@ async fn show(client: &Client, id: &str, json: bool) -> Result<(), CliError> {
 }
 
 async fn replay(client: &Client, id: &str, json: bool) -> Result<(), CliError> {
-    let request = client.request(Method::POST, &format!("/api/v1/dead-letters/{id}/replay"));
-    let answer = client.send(request, Vec::new()).await?;
-    if !answer.status.is_success() {
-        return Err(client.refusal(&answer).into());
-    }
-    let told: Map<String, Value> = answer.json()?;
+    let told: Map<String, Value> = post(client, &format!("/api/v1/dead-letters/{id}/replay")).await?;
     if json {
         return output::json(&told);
     }
@@ -134,6 +146,38 @@ async fn replay(client: &Client, id: &str, json: bool) -> Result<(), CliError> {
         "on its way again; the letter is gone"
     });
     Ok(())
+}
+
+/// What became of a delivery that was read again.
+#[derive(Deserialize, Serialize)]
+struct Again {
+    accepted: Vec<String>,
+    duplicates: usize,
+    ignored: Vec<String>,
+}
+
+async fn replay_event(client: &Client, id: &str, json: bool) -> Result<(), CliError> {
+    let told: Again = post(client, &format!("/api/v1/events/{id}/replay")).await?;
+    if json {
+        return output::json(&told);
+    }
+    again(&told).iter().for_each(|line| output::line(line));
+    Ok(())
+}
+
+fn again(told: &Again) -> Vec<String> {
+    let new = told.accepted.iter().map(|id| format!("stored: {}", output::plain(id)));
+    let known = (told.duplicates > 0).then(|| format!("had been stored before: {}", told.duplicates));
+    let ignored = told.ignored.iter().map(|why| format!("no event: {}", output::plain(why)));
+    new.chain(known).chain(ignored).collect()
+}
+
+async fn post<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<T, CliError> {
+    let answer = client.send(client.request(Method::POST, path), Vec::new()).await?;
+    if !answer.status.is_success() {
+        return Err(client.refusal(&answer).into());
+    }
+    Ok(answer.json()?)
 }
 
 async fn get<T: serde::de::DeserializeOwned>(client: &Client, path: &str) -> Result<T, CliError> {
@@ -170,6 +214,26 @@ mod tests {
         ] {
             assert_eq!(letter_id(text).is_ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_s_id_is_plain_too() {
+        for (text, expected) in [
+            ("0199d2a4-5b6c-8def-8123-456789abcdef", true),
+            ("", false),
+            ("a/b", false),
+            ("..", false),
+            (&"a".repeat(65) as &str, false),
+        ] {
+            assert_eq!(event_id(text).is_ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_replay_tells_new_from_known() {
+        let told =
+            Again { accepted: vec!["e1".to_owned()], duplicates: 2, ignored: vec!["a ping".to_owned()] };
+        assert_eq!(again(&told), ["stored: e1", "had been stored before: 2", "no event: a ping"]);
     }
 
     #[test]

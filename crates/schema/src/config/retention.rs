@@ -11,9 +11,9 @@ const BODIES_HOURS_MAX: u32 = 30 * 24;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// Whole deliveries that were verified and not understood, compressed and encrypted with the
-    /// key in the variable `body_key`, for replay; hours, 0 to 720; 0 keeps none. Without a key
-    /// none is kept. Default: 72.
+    /// Whole deliveries, those not understood and those that became events, compressed and
+    /// encrypted with the key in the variable `body_key`, for replay; hours, 0 to 720; 0 keeps
+    /// none. Without a key none is kept. Default: 72.
     pub bodies_hours: u32,
 }
 
