@@ -38,7 +38,12 @@ static VARIABLES: Mutex<BTreeMap<String, Kept<Arc<str>>>> = Mutex::new(BTreeMap:
 
 /// The configuration with the bytes it was read from: reading bytes is cheap, making a
 /// configuration of them is not.
-static CONFIG: Mutex<Option<(Vec<u8>, Kept<Arc<Versioned>>)>> = Mutex::new(None);
+struct KeptConfig {
+    from: Vec<u8>,
+    config: Kept<Arc<Versioned>>,
+}
+
+static CONFIG: Mutex<Option<KeptConfig>> = Mutex::new(None);
 
 /// The variable as it was read lately.
 pub(crate) fn variable(name: &str) -> Option<Arc<str>> {
@@ -52,20 +57,20 @@ pub(crate) fn keep_variable(name: &str, value: Arc<str>) {
 
 /// The configuration as it was read lately.
 pub(crate) fn config() -> Option<Arc<Versioned>> {
-    lock(&CONFIG).as_ref()?.1.recent()
+    lock(&CONFIG).as_ref()?.config.recent()
 }
 
 /// The configuration made of the same bytes before, which is then as good as just read.
 pub(crate) fn config_of(bytes: &[u8]) -> Option<Arc<Versioned>> {
     let mut kept = lock(&CONFIG);
-    let (_, config) = kept.as_mut().filter(|(from, _)| from == bytes)?;
-    *config = Kept::new(config.value.clone());
-    Some(config.value.clone())
+    let kept = kept.as_mut().filter(|kept| kept.from == bytes)?;
+    kept.config = Kept::new(kept.config.value.clone());
+    Some(kept.config.value.clone())
 }
 
 /// Keeps the configuration that was made of bytes just read.
 pub(crate) fn keep_config(bytes: Vec<u8>, config: Arc<Versioned>) {
-    *lock(&CONFIG) = Some((bytes, Kept::new(config)));
+    *lock(&CONFIG) = Some(KeptConfig { from: bytes, config: Kept::new(config) });
 }
 
 /// Forgets the configuration: another was published.
