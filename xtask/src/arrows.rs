@@ -18,6 +18,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("crates/emit", &["crates/schema"]),
     ("crates/reconcile", &["crates/schema"]),
     ("crates/flow", &[]),
+    // The laboratory tries what decides, on lives it makes itself.
+    ("crates/lab", &["crates/detection"]),
     (
         "crates/stages",
         &[
