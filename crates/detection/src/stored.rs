@@ -1,0 +1,77 @@
+//! How the states of this crate are kept: JSON with a version of its form inside.
+//!
+//! What this does not do: migrate. A state of another form is refused, not guessed at and not
+//! replaced by an empty one.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A stored state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredError {
+    /// Not the JSON of any version.
+    #[error("the stored state of {what} is not readable")]
+    Json {
+        /// What the state is of.
+        what: &'static str,
+        /// Where reading stopped.
+        source: serde_json::Error,
+    },
+    /// Written by a version that this one does not know.
+    #[error(
+        "the stored state of {what} has form {found}, this version reads form {known}: run the version that wrote it"
+    )]
+    UnknownForm {
+        /// What the state is of.
+        what: &'static str,
+        /// The form it has.
+        found: u32,
+        /// The form that is read.
+        known: u32,
+    },
+}
+
+#[derive(serde::Deserialize)]
+struct Form {
+    schema: u32,
+}
+
+/// Reads a stored state; nothing stored is `None`.
+pub(crate) fn decode<T: DeserializeOwned>(
+    what: &'static str,
+    known: u32,
+    bytes: Option<&[u8]>,
+) -> Result<Option<T>, StoredError> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    let json = |source| StoredError::Json { what, source };
+    let found = serde_json::from_slice::<Form>(bytes).map_err(json)?.schema;
+    if found != known {
+        return Err(StoredError::UnknownForm { what, found, known });
+    }
+    serde_json::from_slice(bytes).map(Some).map_err(json)
+}
+
+/// The stored form.
+pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
+    // Cannot fail: strings, whole and finite numbers only. Were it to, the empty bytes are refused
+    // by `decode`, not taken for an empty state.
+    serde_json::to_vec(state).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_known_form_is_refused() {
+        let check = |bytes: Option<&[u8]>, expected: &str| {
+            let got = decode::<serde_json::Value>("a thing", 2, bytes);
+            let text = got.map_or_else(|error| error.to_string(), |state| format!("{state:?}"));
+            assert!(text.contains(expected), "{text}");
+        };
+        check(None, "None");
+        check(Some(br#"{"schema":2,"a":1}"#), "Some");
+        check(Some(br#"{"schema":3}"#), "form 3, this version reads form 2");
+        check(Some(b""), "not readable");
+        check(Some(br#"{"a":1}"#), "not readable");
+    }
+}
