@@ -23,6 +23,7 @@ mod releases;
 mod run;
 mod score;
 pub mod sequential;
+pub mod series;
 mod settings;
 mod state;
 mod telemetry;

@@ -11,6 +11,7 @@ mod call;
 mod client;
 pub mod dead;
 pub mod demo;
+pub mod detect;
 pub mod doctor;
 pub mod incidents;
 mod log;
@@ -86,6 +87,8 @@ enum Command {
     Approve(approve::Arguments),
     /// Show what was given up, and put it on its way again
     Dead(dead::Arguments),
+    /// Judge a series from a CSV file, each row from the rows before it
+    Detect(detect::Arguments),
     /// Ring what has work and no worker
     Tick(tick::Arguments),
     /// Look at everything that must fit, and say how to mend what does not
@@ -140,6 +143,7 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
         Command::Incidents(arguments) => incidents::run(arguments).await,
         Command::Approve(arguments) => approve::run(arguments).await,
         Command::Dead(arguments) => dead::run(arguments).await,
+        Command::Detect(arguments) => detect::run(&arguments),
         Command::Tick(arguments) => tick::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
     }

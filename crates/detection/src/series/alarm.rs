@@ -1,0 +1,74 @@
+//! Has the series moved, and stayed there? Bets on the residual from what is usual.
+//!
+//! Two betting Shiryaev–Roberts detectors, one for each direction, on the residual of a robust
+//! level (with the time of day taken off once it is known). As long as residuals are on average no
+//! larger than they were in the past they are measured by, a false alarm comes on average after at
+//! least [`RUN_LENGTH`] values.
+//!
+//! What this does not do: say that the series is well again.
+
+use serde::{Deserialize, Serialize};
+
+use super::level::Level;
+use super::season::Season;
+use crate::sequential::EDetector;
+
+/// Values between two false alarms, on average at least; of each direction.
+pub(super) const RUN_LENGTH: f64 = 1e5;
+/// Residuals are bounded: this many spreads are the most that counts.
+const CAP: f64 = 8.0;
+/// How fast the level follows; slow, so that a shift is seen before it is usual.
+const RATE: f64 = 0.001;
+/// Values whose residuals say what is usual, before any bet.
+const HISTORY: u32 = 200;
+/// The healthy mean is taken to be this much above the past one.
+const MEAN_MARGIN: f64 = 1.1;
+/// The healthy mean of capped residuals is at least this: about that of normal noise.
+const MEAN_MIN: f64 = 0.06;
+
+/// The state of both directions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Alarm {
+    level: Level,
+    seen: u32,
+    sums: [f64; 2],
+    detectors: Option<[EDetector; 2]>,
+}
+
+impl Alarm {
+    /// Takes a finite value; true when the series has moved. It then starts anew.
+    pub(super) fn observe(&mut self, at_ms: i64, value: f64, season: &Season) -> bool {
+        let value = value - season.usual(at_ms).map_or(0.0, |usual| usual.center);
+        let residual = self.level.residual(value);
+        let bets = [residual, -residual].map(|side| side.clamp(0.0, CAP) / CAP);
+        self.level.observe(value, RATE);
+        let Some(detectors) = &mut self.detectors else {
+            self.learn(bets);
+            return false;
+        };
+        for (detector, bet) in detectors.iter_mut().zip(bets) {
+            detector.observe(bet);
+        }
+        let moved = self.value() >= RUN_LENGTH;
+        if moved {
+            *self = Self::default();
+        }
+        moved
+    }
+
+    /// The larger of the two detectors' values; 0 while it learns.
+    pub(super) fn value(&self) -> f64 {
+        self.detectors.iter().flatten().map(EDetector::value).fold(0.0, f64::max)
+    }
+
+    fn learn(&mut self, bets: [f64; 2]) {
+        self.seen += 1;
+        for (sum, bet) in self.sums.iter_mut().zip(bets) {
+            *sum += bet;
+        }
+        if self.seen >= HISTORY {
+            let means = self.sums.map(|sum| (MEAN_MARGIN * sum / f64::from(self.seen)).max(MEAN_MIN));
+            self.detectors = Some(means.map(|mean| EDetector::new(1.0, mean)));
+        }
+    }
+}
