@@ -11,6 +11,11 @@
 //! Invariants: the same seed and cell give the same bytes; a line of decisions holds no truth, and
 //! no system ever sees a line of truth.
 
+pub mod cell;
+pub mod frozen;
 pub mod peers;
+pub mod record;
+pub mod run;
 pub mod seed;
 pub mod sim;
+pub mod system;

@@ -5,4 +5,5 @@
 
 pub mod counts;
 pub mod latency;
+pub mod repair;
 pub mod week;

@@ -1,0 +1,47 @@
+//! Runs the cells whose names begin with one of the arguments, under seeds 0 to 9, and writes a run
+//! for the scorer: `run FOLDER SEEDS LIVES PREFIX...`. For tuning; the report is made by
+//! `homeostat eval detection`.
+#![expect(clippy::disallowed_methods, clippy::disallowed_macros, reason = "an example is a program")]
+#![expect(clippy::print_stderr, reason = "an example is a program")]
+
+use std::fs;
+
+use homeostat_lab::cell::{CONTROL_PAIR, Effort, all};
+use homeostat_lab::frozen::Frozen;
+use homeostat_lab::run::cell as run;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [folder, seeds, lives, prefixes @ ..] = arguments.as_slice() else {
+        return Err("run FOLDER SEEDS LIVES PREFIX...".into());
+    };
+    let (seeds, lives): (u64, u32) = (seeds.parse()?, lives.parse()?);
+    let frozen = Frozen::embedded()?;
+    let mut cells = all(&frozen, Effort::Whole);
+    cells.retain(|cell| prefixes.iter().any(|prefix| cell.name.starts_with(prefix.as_str())));
+    if lives > 0 {
+        cells.iter_mut().for_each(|cell| cell.lives_per_seed = lives);
+    }
+    fs::create_dir_all(folder)?;
+    let (mut decisions, mut labels) = (String::new(), String::new());
+    for cell in &cells {
+        let began = std::time::Instant::now();
+        for seed in 0..seeds {
+            let lines = run(cell, seed, &frozen);
+            decisions.push_str(&lines.decisions);
+            labels.push_str(&lines.labels);
+        }
+        let each = began.elapsed().as_secs_f64() * 1e3 / (seeds as f64 * f64::from(cell.lives_per_seed));
+        eprintln!("{each:.2} ms a life of {}", cell.name);
+    }
+    let described: Vec<_> = cells.iter().map(|cell| cell.described(seeds)).collect();
+    let [faulty, healthy] = CONTROL_PAIR;
+    let described = serde_json::json!({
+        "frozen": Frozen::hash(), "cells": described,
+        "controls": {"faulty": faulty, "healthy": healthy, "silent_from_s": frozen.controls.blind_from_s},
+    });
+    fs::write(format!("{folder}/cells.json"), described.to_string())?;
+    fs::write(format!("{folder}/decisions.jsonl"), decisions)?;
+    fs::write(format!("{folder}/labels.jsonl"), labels)?;
+    Ok(())
+}
