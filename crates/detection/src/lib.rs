@@ -12,13 +12,16 @@
 //! bad opens one finding; missing telemetry is blind and never bad.
 
 mod assess;
+pub mod burn;
 mod deployment;
 mod error_rate;
 mod finding;
 mod latency;
+mod number;
 mod observation;
 mod observe;
 mod progress;
+mod recent;
 mod releases;
 mod run;
 mod score;
@@ -26,10 +29,13 @@ pub mod sequential;
 pub mod series;
 mod settings;
 mod state;
+mod stored;
 mod telemetry;
 mod text;
+pub mod verify;
 
 pub use assess::assess;
 pub use observe::{Observed, health, is_overtaken, observe, recheck};
 pub use settings::Settings;
 pub use state::{DecodeError, ServiceState};
+pub use stored::StoredError;

@@ -12,6 +12,10 @@ pub(crate) fn float(count: u64) -> f64 {
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
+        // An objective: 99.9 % must not become 100 %.
+        percent if percent > 99.0 && percent < 100.0 => {
+            format!("{:.4}", percent).trim_end_matches('0').to_owned() + " %"
+        }
         percent if percent.abs() >= 10.0 => format!("{percent:.0} %"),
         percent if percent.abs() >= 1.0 || percent == 0.0 => format!("{percent:.1} %"),
         percent if percent.abs() >= 0.01 => format!("{percent:.2} %"),

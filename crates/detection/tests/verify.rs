@@ -7,7 +7,7 @@ use homeostat_detection::{
     verify::{BATCH_MS, Before, BeginError, Counted, Judged, Taken, Verdict, Verification},
 };
 use proptest::prelude::*;
-use simulate::{Chance, median};
+use simulate::{Chance, measured, median};
 
 const ATTEMPT_MS: u64 = 1_000_000;
 /// Fifty requests a second, of which one in five hundred usually fails.
@@ -78,7 +78,7 @@ fn seconds_to_proof(times: f64, late_ms: u64, burst: u64) -> u64 {
 fn what_is_not_fixed_is_called_so_in_at_most_one_of_twenty() {
     for (times, burst) in [(2.0_f64, 1), (3.0, 1), (5.0, 1), (3.0, 3)] {
         let at_boundary = called_fixed(times, 0.002 * times.sqrt(), burst, burst);
-        println!("x{times}, bursts of {burst}: fixed at the boundary {at_boundary}");
+        measured(format_args!("x{times}, bursts of {burst}: fixed at the boundary {at_boundary}"));
         assert!(at_boundary <= FIVE_PERCENT_SEEN, "x{times}, bursts of {burst}: {at_boundary}");
         assert!(at_boundary >= 0.02, "so seldom that this is not the boundary: {at_boundary}");
         let not_fixed = called_fixed(times, 0.002 * times, burst, burst);
@@ -86,7 +86,7 @@ fn what_is_not_fixed_is_called_so_in_at_most_one_of_twenty() {
     }
     // The control: bursts that are not known of break it, and this simulation shows it.
     let broken = called_fixed(3.0, 0.002 * 3.0_f64.sqrt(), 5, 1);
-    println!("bursts of 5 taken for single errors: fixed at the boundary {broken}");
+    measured(format_args!("bursts of 5 taken for single errors: fixed at the boundary {broken}"));
     assert!(broken > 2.0 * FIVE_PERCENT_SEEN, "{broken}");
 }
 
@@ -102,7 +102,7 @@ fn what_is_fixed_is_proven_in_time() {
         (3.0, 0, 3, 450),
     ] {
         let seconds = seconds_to_proof(times, late_ms, burst);
-        println!("x{times}, {late_ms} ms late, bursts of {burst}: {seconds} s");
+        measured(format_args!("x{times}, {late_ms} ms late, bursts of {burst}: {seconds} s"));
         assert!(seconds <= most, "x{times}, {late_ms} ms late, bursts of {burst}: {seconds} s");
     }
 }
@@ -124,22 +124,22 @@ fn ended(runs: u64, as_: Verdict, times: f64, share: impl Fn(u64) -> f64) -> (f6
 #[test]
 fn what_stays_well_is_fixed_and_what_rises_again_has_relapsed() {
     let (fixed, seconds) = ended(500, Verdict::Fixed, 3.0, |_| 0.002);
-    println!("fixed {fixed} after {seconds} s");
+    measured(format_args!("fixed {fixed} after {seconds} s"));
     assert!(fixed >= 0.99 && (600..900).contains(&seconds), "{fixed} {seconds}");
     // Proven by then; the hold-out is not over.
     let rise = |since_ms| if since_ms < 500_000 { 0.002 } else { 0.010 };
     let (relapsed, seconds) = ended(500, Verdict::Relapsed, 5.0, rise);
-    println!("relapsed {relapsed} after {} s", seconds - 500);
+    measured(format_args!("relapsed {relapsed} after {} s", seconds - 500));
     assert!(relapsed >= 0.99 && seconds - 500 <= 60, "{relapsed} {seconds}");
 }
 
 #[test]
 fn what_is_worse_than_before_is_told_fast_and_seldom_wrongly() {
     let (worse, seconds) = ended(500, Verdict::Worse, 3.0, |_| 0.018);
-    println!("worse {worse} after {seconds} s");
+    measured(format_args!("worse {worse} after {seconds} s"));
     assert!(worse >= 0.99 && seconds <= 60, "{worse} {seconds}");
     let (wrongly, _) = ended(500, Verdict::Worse, 3.0, |_| 0.006);
-    println!("wrongly worse {wrongly}");
+    measured(format_args!("wrongly worse {wrongly}"));
     assert!(wrongly <= 0.05, "{wrongly}");
 }
 
@@ -218,7 +218,7 @@ fn its_state_is_small_and_of_a_known_form() {
     let mut chance = Chance::of(1);
     run(&mut verification, 200_000, |_| false, |_| chance.tally(BATCH, 0.003, 1));
     let bytes = verification.encode();
-    println!("{} bytes", bytes.len());
+    measured(format_args!("{} bytes", bytes.len()));
     assert!(bytes.len() <= 1_500, "{}", bytes.len());
     let text = String::from_utf8(bytes).unwrap().replace("\"schema\":1", "\"schema\":9");
     assert!(Verification::decode(Some(text.as_bytes())).unwrap_err().to_string().contains("form 9"));

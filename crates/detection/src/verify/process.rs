@@ -136,11 +136,11 @@ mod tests {
         near(fixed.ln_e(), 0.0);
         fixed.observe(Tally { total: 100, bad: 1 });
         let of = |rate: f64, bad: f64| (rate / 0.02).powf(bad) * (100.0 * (0.02 - rate)).exp();
-        let first = 0.9 * (0.7 * of(0.01, 1.0) + 0.3 * of(0.0125, 1.0)) + 0.1;
+        let first = 0.9 * (0.85 * of(0.01, 1.0) + 0.15 * of(0.0125, 1.0)) + 0.1;
         near(fixed.ln_e(), first.ln());
         fixed.observe(Tally { total: 100, bad: 0 });
         let second = |rate: f64| (0.9 * of(rate, 1.0) + 0.05) * of(rate, 0.0);
-        near(fixed.ln_e(), (0.7 * second(0.01) + 0.3 * second(0.0125) + 0.05).ln());
+        near(fixed.ln_e(), (0.85 * second(0.01) + 0.15 * second(0.0125) + 0.05).ln());
 
         let mut relapse = Relapse::new(0.02, 0.04, 2.0);
         relapse.observe(Tally { total: 100, bad: 0 });

@@ -48,3 +48,13 @@ pub(crate) fn median(values: &mut [u64]) -> u64 {
     values.sort_unstable();
     values[values.len() / 2]
 }
+
+/// Shows a measured number with `--nocapture`.
+#[expect(
+    clippy::disallowed_macros,
+    clippy::print_stdout,
+    reason = "the numbers of a simulation are to be read"
+)]
+pub(crate) fn measured(text: std::fmt::Arguments<'_>) {
+    println!("{text}");
+}
