@@ -2,6 +2,7 @@
 //!
 //! [`Series`] takes one value after the other and answers each with a novelty score from 0 to 1
 //! and a [`Verdict`]; a shift that lasts is found by betting on its residual.
+//! [`forecast::Forecast`] says what the next values will be at most.
 //!
 //! What this does not do: compare with another series (that is a canary's judge), read a clock,
 //! fill in what is missing, or call a service bad. A novelty opens a ticket and is never a reason
@@ -14,6 +15,7 @@
 
 mod alarm;
 mod clock;
+pub mod forecast;
 mod histogram;
 mod level;
 mod novelty;

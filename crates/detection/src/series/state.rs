@@ -143,15 +143,13 @@ impl Series {
     /// Judges a row from the rows before it, and takes it. `at_ms` is in milliseconds since the
     /// epoch; a value that is missing or not finite is answered `blind`.
     pub fn observe(&mut self, at_ms: i64, value: Option<f64>, settings: &Settings) -> Judged {
+        let Some(value) = value.filter(|value| value.is_finite()) else { return blind(Note::Missing) };
         let note = match self.clock.tick(at_ms) {
             Turn::Pass(Note::Duplicate) => return self.again(),
             Turn::Pass(note) => return blind(note),
             Turn::Use(note) => note,
         };
-        let judged = match value.filter(|value| value.is_finite()) {
-            Some(value) => self.judge(at_ms, value.clamp(-VALUE_MAX, VALUE_MAX), note, settings),
-            None => blind(Note::Missing),
-        };
+        let judged = self.judge(at_ms, value.clamp(-VALUE_MAX, VALUE_MAX), note, settings);
         (self.last_score, self.last_verdict) = (judged.score, judged.verdict);
         judged
     }
