@@ -39,10 +39,10 @@ class Target:
         return {
             "number": self.number,
             "claim": self.claim,
-            "must": self.must,
+            "must": None if self.must == float("inf") else self.must,
             "best": self.best,
             "unit": self.unit,
-            "value": None if value == float("inf") else value,
+            "value": None if value in (None, float("inf")) else value,
             "reached": verdict,
             "note": note,
         }
@@ -94,6 +94,22 @@ def alarms(prefix, weeks):
         high = weeks * score["per_week"]["interval"][1]
         note = f"worst of {len(found)} cells: {worst}, {score['calls']} alarms in {score['lives']} lives, upper end {high:.3g}"
         return weeks * score["per_week"]["rate"], note
+
+    return value
+
+
+def fleet(which):
+    """One minus precision or recall over a fleet's deployments."""
+
+    def value(scores, _predicted, _measured):
+        bad, good = scores.get(("s7/bad", SYSTEM)), scores.get(("s7/good", SYSTEM))
+        if bad is None or good is None:
+            return None, "not run"
+        found, wrong = bad["called"]["hits"], good["called"]["hits"]
+        note = f"found {found} of {bad['lives']} bad ones, called {wrong} of {good['lives']} good ones"
+        if which == "recall":
+            return 1.0 - found / bad["lives"], note
+        return (wrong / (found + wrong) if found + wrong else 1.0), note
 
     return value
 
@@ -158,6 +174,8 @@ TARGETS = [
     Target("13", "was ×5: median time to proof", float("inf"), 70, "s", median("s6/fixed/x5")),
     Target("14", "forecast: error over the best single expert's, worst family", 1.05, 1.0, "ratio", forecast_error),
     Target("14", "forecast: distance of coverage from 95 %, worst family", 0.5, 0.5, "points", forecast_coverage),
+    Target("16", "end to end: calls that were wrong, 1 − precision", 0.05, 0.02, "share", fleet("precision")),
+    Target("16", "end to end: bad deployments not found, 1 − recall", 0.05, 0.01, "share", fleet("recall")),
     Target("15", "counts: time an observation, native", 50, 5, "µs", measured("counts_us", "in this run")),
     Target("15", "counts: state of a key", 4096, 1024, "bytes", measured("counts_bytes", "largest seen")),
     Target("15", "latency: state of a key", 4096, 4096, "bytes", measured("latency_bytes", "largest seen")),

@@ -16,6 +16,7 @@ pub mod burn;
 mod deployment;
 mod error_rate;
 mod finding;
+pub mod judge;
 mod latency;
 mod number;
 mod observation;

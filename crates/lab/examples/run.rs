@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use homeostat_lab::cell::{CONTROL_PAIR, Effort, all};
+use homeostat_lab::cell::{CONTROL_PAIR, Effort, FLEET_CELLS, all};
 use homeostat_lab::frozen::Frozen;
 use homeostat_lab::run::cell as run;
 
@@ -23,18 +23,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         cells.iter_mut().for_each(|cell| cell.lives_per_seed = lives);
     }
     fs::create_dir_all(folder)?;
-    let (mut decisions, mut labels) = (String::new(), String::new());
+    let [mut decisions, mut labels, mut forecasts, mut series] = [const { String::new() }; 4];
     for cell in &cells {
         let began = std::time::Instant::now();
         for seed in 0..seeds {
             let lines = run(cell, seed, &frozen);
             decisions.push_str(&lines.decisions);
             labels.push_str(&lines.labels);
+            forecasts.push_str(&lines.forecasts);
+            series.push_str(&lines.series);
         }
         let each = began.elapsed().as_secs_f64() * 1e3 / (seeds as f64 * f64::from(cell.lives_per_seed));
         eprintln!("{each:.2} ms a life of {}", cell.name);
     }
-    let described: Vec<_> = cells.iter().map(|cell| cell.described(seeds)).collect();
+    let described: Vec<_> = cells.iter().map(|cell| cell.described(seeds)).chain(FLEET_CELLS).collect();
     let [faulty, healthy] = CONTROL_PAIR;
     let described = serde_json::json!({
         "frozen": Frozen::hash(), "cells": described,
@@ -43,5 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(format!("{folder}/cells.json"), described.to_string())?;
     fs::write(format!("{folder}/decisions.jsonl"), decisions)?;
     fs::write(format!("{folder}/labels.jsonl"), labels)?;
+    fs::write(format!("{folder}/forecasts.jsonl"), forecasts)?;
+    fs::write(format!("{folder}/series.jsonl"), series)?;
     Ok(())
 }

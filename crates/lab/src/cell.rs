@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::frozen::Frozen;
 use crate::sim::counts::Fault;
+use crate::sim::demand::Family;
 use crate::sim::latency::Slowdown;
 use crate::sim::repair::Repair;
 use crate::sim::week::Worse;
@@ -64,9 +65,25 @@ pub enum Kind {
         /// How long, after the history.
         life_s: u32,
     },
+    /// S5.
+    Demand(Family),
     /// S6.
     Repair(Repair),
+    /// S7: all deployments of a fleet; their cells are [`FLEET_BAD`] and [`FLEET_GOOD`].
+    Fleet,
 }
+
+impl Kind {
+    /// Whether a life of it is one label; forecasts and fleets have their own.
+    pub fn has_label(&self) -> bool {
+        !matches!(self, Self::Demand(_) | Self::Fleet)
+    }
+}
+
+/// Bad deployments of a fleet.
+pub const FLEET_BAD: &str = "s7/bad";
+/// Good ones.
+pub const FLEET_GOOD: &str = "s7/good";
 
 /// How much is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,13 +100,20 @@ const QUICK_CONTROL_LIVES: u32 = 40;
 /// A quick healthy stream's length.
 const QUICK_WEEK_S: u32 = 86_400;
 
+/// The two cells that a fleet's deployments are in, as the scorer reads them.
+pub const FLEET_CELLS: [Described<'static>; 2] = [
+    Described { name: FLEET_BAD, twin: Some(FLEET_GOOD), onset_s: 0.0, lives: None, weeks: None },
+    Described { name: FLEET_GOOD, twin: None, onset_s: 0.0, lives: None, weeks: None },
+];
+
 /// A cell as the scorer reads it.
 #[derive(Debug, Serialize)]
 pub struct Described<'a> {
     name: &'a str,
     twin: Option<&'a str>,
     onset_s: f64,
-    lives: u64,
+    /// None where the world says how many.
+    lives: Option<u64>,
     weeks: Option<f64>,
 }
 
@@ -100,7 +124,7 @@ impl Cell {
             name: &self.name,
             twin: self.twin.as_deref(),
             onset_s: self.onset_s,
-            lives: seeds * u64::from(self.lives_per_seed),
+            lives: Some(seeds * u64::from(self.lives_per_seed)),
             weeks: self.weeks,
         }
     }
@@ -135,7 +159,9 @@ pub fn all(frozen: &Frozen, effort: Effort) -> Vec<Cell> {
     cells.extend(control_pair(frozen));
     cells.extend(latency(frozen));
     cells.extend(weeks(frozen));
+    cells.extend(demands(frozen));
     cells.extend(repairs(frozen));
+    cells.push(plain("s7/fleet".to_owned(), Kind::Fleet, 1));
     if effort == Effort::Quick {
         cells.iter_mut().for_each(|cell| shorten(cell));
     }
@@ -157,12 +183,13 @@ const WEEK_S: f64 = 604_800.0;
 
 fn healthy_counts(frozen: &Frozen) -> Vec<Cell> {
     let mut cells = Vec::new();
-    for world in frozen.worlds.keys() {
-        for spread in &frozen.counts_plan.spreads {
+    let plan = &frozen.counts_plan;
+    for (world, of) in &frozen.worlds {
+        for spread in if of.ramp { &plan.ramp_spreads } else { &plan.spreads } {
             let healthy =
                 |part: &str| Cell::counts(format!("s1/{part}/{world}/{spread}"), world, *spread, Fault::NONE);
-            cells.push(healthy("healthy").lives(frozen.counts_plan.healthy_lives_per_seed));
-            cells.push(healthy("peers").lives(frozen.counts_plan.peer_lives_per_seed).seen_by(Who::Peers));
+            cells.push(healthy("healthy").lives(plan.healthy_lives_per_seed));
+            cells.push(healthy("peers").lives(plan.peer_lives_per_seed).seen_by(Who::Peers));
         }
     }
     cells
@@ -208,14 +235,8 @@ fn control_pair(frozen: &Frozen) -> [Cell; 2] {
 
 fn latency(frozen: &Frozen) -> Vec<Cell> {
     let plan = &frozen.latency_plan;
-    let cell = |name: String, slowdown: Slowdown, lives_per_seed| Cell {
-        name,
-        twin: None,
-        onset_s: 0.0,
-        lives_per_seed,
-        weeks: None,
-        who: Who::Ours,
-        kind: Kind::Latency(slowdown),
+    let cell = |name: String, slowdown: Slowdown, lives_per_seed| {
+        plain(name, Kind::Latency(slowdown), lives_per_seed)
     };
     let healthy = "s2/healthy".to_owned();
     let mut cells = vec![cell(healthy.clone(), Slowdown::NONE, plan.healthy_lives_per_seed)];
@@ -257,26 +278,31 @@ fn weeks(frozen: &Frozen) -> Vec<Cell> {
     plan.spreads.iter().map(healthy).chain(plan.ratios.iter().map(faulty)).collect()
 }
 
+fn plain(name: String, kind: Kind, lives_per_seed: u32) -> Cell {
+    Cell { name, twin: None, onset_s: 0.0, lives_per_seed, weeks: None, who: Who::Ours, kind }
+}
+
+fn demands(frozen: &Frozen) -> impl Iterator<Item = Cell> {
+    let families = frozen.demand.families.iter();
+    families.map(|family| plain(format!("s5/{}", family.name()), Kind::Demand(*family), 1))
+}
+
 /// A call is that it is fixed: true where it is, false at the boundary between the two rates and
 /// where nothing was mended.
 fn repairs(frozen: &Frozen) -> Vec<Cell> {
     let plan = &frozen.repair_plan;
-    let cell = |name: String, repair: Repair, lives_per_seed| Cell {
-        name,
-        twin: None,
-        onset_s: 0.0,
-        lives_per_seed,
-        weeks: None,
-        who: Who::Ours,
-        kind: Kind::Repair(repair),
-    };
+    let cell =
+        |name: String, repair: Repair, lives_per_seed| plain(name, Kind::Repair(repair), lives_per_seed);
     let mut cells = Vec::new();
     for spread in &plan.spreads {
         for was in &plan.ratios {
             let end = if *spread == 1.0 { format!("x{was}") } else { format!("x{was}-spread{spread}") };
-            let repair = |is| Repair { was: *was, is, spread: *spread };
+            let repair = |is| Repair { was: *was, is, spread: *spread, usual_s: frozen.repair.usual_s };
             let boundary = format!("s6/boundary/{end}");
-            cells.push(cell(boundary.clone(), repair(libm::sqrt(*was)), plan.healthy_lives_per_seed));
+            let edge = repair(libm::sqrt(*was));
+            cells.push(cell(boundary.clone(), edge, plan.healthy_lives_per_seed));
+            let short = Repair { usual_s: plan.short_usual_s, ..edge };
+            cells.push(cell(format!("s6/short-history/{end}"), short, plan.faulty_lives_per_seed));
             cells.push(cell(format!("s6/not-fixed/{end}"), repair(*was), plan.faulty_lives_per_seed));
             cells.push(
                 cell(format!("s6/fixed/{end}"), repair(1.0), plan.faulty_lives_per_seed).with_twin(boundary),

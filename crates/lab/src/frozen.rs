@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::peers;
 use crate::sim::counts::{Noise, World};
+use crate::sim::demand::Demand;
+use crate::sim::fleet::Fleet;
 use crate::sim::latency::{Requests, Slowdown};
 use crate::sim::repair::Service;
 use crate::sim::week::Stream;
@@ -40,6 +42,12 @@ pub struct Frozen {
     pub week: Stream,
     /// S3: how much of it.
     pub week_plan: WeekPlan,
+    /// S5: the series.
+    pub demand: Demand,
+    /// S7: the fleet.
+    pub fleet: Fleet,
+    /// S7: how long a batch waits for what is late there.
+    pub fleet_grace_ms: u64,
     /// S6: the service.
     pub repair: Service,
     /// S6: how much of it.
@@ -54,6 +62,8 @@ pub struct Frozen {
 pub struct CountsPlan {
     /// Variance over mean of the errors.
     pub spreads: Vec<f64>,
+    /// The same for worlds in which the canary's share ramps.
+    pub ramp_spreads: Vec<f64>,
     /// Healthy lives of a world and spread, a seed.
     pub healthy_lives_per_seed: u32,
     /// Lives with a fault, a seed.
@@ -120,6 +130,8 @@ pub struct RepairPlan {
     pub spreads: Vec<f64>,
     /// What errors were multiplied by before the attempt.
     pub ratios: Vec<f64>,
+    /// A usual time that is short: how far the proof depends on how well the usual rate is known.
+    pub short_usual_s: u32,
     /// Lives at the boundary, a seed.
     pub healthy_lives_per_seed: u32,
     /// Lives that are fixed, and that are not, a seed.

@@ -12,9 +12,11 @@
 //! no system ever sees a line of truth.
 
 pub mod cell;
+pub mod cost;
 pub mod frozen;
 pub mod peers;
 pub mod record;
+pub mod report;
 pub mod run;
 pub mod seed;
 pub mod sim;

@@ -42,20 +42,9 @@ impl<'a> Ours<'a> {
         !self.said.calls_s.is_empty()
     }
 
-    /// The state, to go back to after a call.
-    pub fn state(&self) -> Rollout {
-        self.rollout.clone()
-    }
-
-    /// Back to an earlier state.
-    pub fn go_back(&mut self, state: &Rollout) {
-        self.rollout = state.clone();
-        self.verdict = self.rollout.verdict();
-    }
-
-    /// How many bytes its state takes in the store.
-    pub fn bytes(&self) -> usize {
-        self.rollout.encode().map_or(usize::MAX, |bytes| bytes.len())
+    /// How many bytes its state takes in the store; `None` when it cannot be stored.
+    pub fn bytes(&self) -> Option<usize> {
+        self.rollout.encode().ok().map(|bytes| bytes.len())
     }
 
     /// Counts of an arm, in the tick that ends at `at_s`.
@@ -70,6 +59,16 @@ impl<'a> Ours<'a> {
         self.observe(at_s);
     }
 
+    /// Counts of an arm with the sender's time stamp, which come at another time; milliseconds.
+    pub fn counts_stamped(&mut self, arm: Arm, stamp_ms: i64, arrives_ms: i64, tally: Tally) {
+        let what = What::Bernoulli { metric: "errors".to_owned(), bad: tally.bad, total: tally.total };
+        let at_ms = u64::try_from(EPOCH_MS + stamp_ms).unwrap_or(0);
+        self.observation = Observation { rollout: ROLLOUT.to_owned(), at_ms, arm: Some(arm), what };
+        let decision = self.rollout.observe(&self.observation, self.settings);
+        // Told to the second it comes in.
+        self.note(decision, arrives_ms.div_euclid(1000) + 1);
+    }
+
     /// Latencies of an arm, in the tick that ends at `at_s`.
     pub fn samples(&mut self, arm: Arm, at_s: i64, values: Vec<f64>) {
         self.observation.arm = Some(arm);
@@ -82,6 +81,7 @@ impl<'a> Ours<'a> {
         self.observation.arm = None;
         self.observation.what = What::Event { event: name.to_owned() };
         self.observe(at_s);
+        self.verdict = self.rollout.verdict();
     }
 
     /// Time goes on to `at_s` with nothing heard.

@@ -13,7 +13,9 @@ pub mod dead;
 pub mod demo;
 pub mod detect;
 pub mod doctor;
+pub mod eval;
 pub mod incidents;
+pub mod judge;
 mod log;
 mod output;
 pub mod send;
@@ -89,6 +91,10 @@ enum Command {
     Dead(dead::Arguments),
     /// Judge a series from a CSV file, each row from the rows before it
     Detect(detect::Arguments),
+    /// Judge rollouts from observations as JSON lines: canary against baseline, or against the past
+    Judge(judge::Arguments),
+    /// Run the laboratory: simulated services, others' rules beside ours, exact intervals
+    Eval(eval::Arguments),
     /// Ring what has work and no worker
     Tick(tick::Arguments),
     /// Look at everything that must fit, and say how to mend what does not
@@ -144,6 +150,8 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
         Command::Approve(arguments) => approve::run(arguments).await,
         Command::Dead(arguments) => dead::run(arguments).await,
         Command::Detect(arguments) => detect::run(&arguments),
+        Command::Judge(arguments) => judge::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Tick(arguments) => tick::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
     }

@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Arms;
 use super::number::ln_mean_exp;
+use super::{Arms, Onset};
 
 /// The shares of the stake that are bet, equally weighed.
 pub(super) const STAKES: [f64; 6] = [0.02, 0.05, 0.1, 0.2, 0.4, 0.7];
@@ -21,6 +21,7 @@ const CAP_TIMES: f64 = 10.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BoundedBet {
     cap: f64,
+    onset: Onset,
     logs: [f64; STAKES.len()],
 }
 
@@ -29,7 +30,15 @@ impl BoundedBet {
     /// fixes the cap.
     pub fn new(share: f64) -> Self {
         let cap = if share.is_finite() { (CAP_TIMES * share).clamp(CAP_MIN, 1.0) } else { CAP_MIN };
-        Self { cap, logs: [0.0; STAKES.len()] }
+        Self { cap, onset: Onset::at_start(), logs: [0.0; STAKES.len()] }
+    }
+
+    /// The same, for what may begin late: see [`Onset`].
+    #[must_use]
+    pub fn with_onset(mut self, onset: Onset) -> Self {
+        self.logs = [onset.ln_first(); STAKES.len()];
+        self.onset = onset;
+        self
     }
 
     /// Takes one batch.
@@ -39,13 +48,14 @@ impl BoundedBet {
         }
         let capped = |share: f64| share.min(self.cap);
         let difference = (capped(arms.canary.share()) - capped(arms.baseline.share())) / self.cap;
+        let fresh = self.onset.next();
         for (log, stake) in self.logs.iter_mut().zip(STAKES) {
-            *log += (stake * difference).ln_1p();
+            *log = fresh.joined_to(*log) + (stake * difference).ln_1p();
         }
     }
 
     /// The logarithm of the e-value.
     pub fn ln_e(&self) -> f64 {
-        ln_mean_exp(&self.logs)
+        self.onset.with_what_is_left(ln_mean_exp(&self.logs))
     }
 }

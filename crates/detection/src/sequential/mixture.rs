@@ -12,8 +12,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Arms;
 use super::number::{float, ln_weighted_exp};
+use super::{Arms, Onset};
 
 /// What the evidence is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,7 @@ pub struct Mixture {
     direction: Direction,
     /// Above 0.
     null_ratio: f64,
+    onset: Onset,
     logs: [f64; WORSE.len()],
 }
 
@@ -64,7 +65,15 @@ impl Mixture {
     /// 0, in practice from 1 to 2; no number counts as 1.
     pub fn new(direction: Direction, null_ratio: f64) -> Self {
         let null_ratio = if null_ratio.is_nan() { 1.0 } else { null_ratio.clamp(1.0 / RATIO_MAX, RATIO_MAX) };
-        Self { direction, null_ratio, logs: [0.0; WORSE.len()] }
+        Self { direction, null_ratio, onset: Onset::at_start(), logs: [0.0; WORSE.len()] }
+    }
+
+    /// The same, for what may begin late: see [`Onset`].
+    #[must_use]
+    pub fn with_onset(mut self, onset: Onset) -> Self {
+        self.logs = [onset.ln_first(); WORSE.len()];
+        self.onset = onset;
+        self
     }
 
     /// Takes one batch. `tempering` is from 0 (exclusive) to 1, and must not depend on the batch.
@@ -76,17 +85,19 @@ impl Mixture {
         let (canary, baseline) = (float(arms.canary.bad()), float(arms.baseline.bad()));
         let share = float(arms.canary.total) / (float(arms.canary.total) + float(arms.baseline.total));
         let null = Odds::of(share, self.null_ratio);
+        let fresh = self.onset.next();
         for (log, (multiple, _)) in self.logs.iter_mut().zip(self.direction.grid()) {
             let other = Odds::of(share, self.null_ratio * multiple);
-            *log += tempering
-                * (canary * (other.canary - null.canary) + baseline * (other.baseline - null.baseline));
+            let change = canary * (other.canary - null.canary) + baseline * (other.baseline - null.baseline);
+            *log = fresh.joined_to(*log) + tempering * change;
         }
     }
 
     /// The logarithm of the e-value.
     pub fn ln_e(&self) -> f64 {
         let grid = self.direction.grid();
-        ln_weighted_exp(self.logs.iter().zip(grid).map(|(log, (_, weight))| (*weight, *log)))
+        let logs = ln_weighted_exp(self.logs.iter().zip(grid).map(|(log, (_, weight))| (*weight, *log)));
+        self.onset.with_what_is_left(logs)
     }
 }
 

@@ -9,18 +9,26 @@
 //!
 //! Invariants: no finite input gives NaN or infinity; a batch that says nothing changes nothing.
 
+mod absence;
 mod bet;
+mod bursts;
 mod dispersion;
 mod e_detector;
 mod mixture;
 mod number;
+mod onset;
+mod ratios;
 mod symmetric;
 
+pub use absence::Absence;
 pub use bet::BoundedBet;
+pub use bursts::Bursts;
 pub use dispersion::Dispersion;
 pub use e_detector::EDetector;
 pub use mixture::{Direction, Mixture};
 pub use number::{ln_mean_exp, ln_weighted_exp};
+pub use onset::Onset;
+pub use ratios::Ratios;
 pub use symmetric::Symmetric;
 
 use serde::{Deserialize, Serialize};

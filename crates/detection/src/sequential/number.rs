@@ -32,3 +32,9 @@ pub(super) fn ln_normal_cdf(x: f64) -> f64 {
     }
     (0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)).ln()
 }
+
+/// `ln(exp(a) + exp(b))`, without overflow.
+pub(super) fn ln_sum_exp(a: f64, b: f64) -> f64 {
+    let (large, small) = if a >= b { (a, b) } else { (b, a) };
+    if small == f64::NEG_INFINITY { large } else { large + (small - large).exp().ln_1p() }
+}

@@ -7,6 +7,7 @@
 
 pub mod argo;
 pub mod ewma;
+pub mod experts;
 pub mod flagger;
 pub mod kayenta;
 pub mod lindon_malek;

@@ -5,6 +5,8 @@
 
 mod control;
 mod counts;
+mod demand;
+mod fleet;
 mod latency;
 mod repair;
 mod week;
@@ -40,7 +42,9 @@ pub fn cell(cell: &Cell, seed: u64, frozen: &Frozen) -> Lines {
     let mut lines = Lines::default();
     for number in 0..u64::from(cell.lives_per_seed) {
         let life = Life { cell, seed, number };
-        lines.label(&life.name(), &cell.name);
+        if cell.kind.has_label() {
+            lines.label(&life.name(), &cell.name);
+        }
         match &cell.kind {
             Kind::Counts { world, spread, fault } => {
                 if let Some(world) = frozen.worlds.get(world) {
@@ -57,6 +61,13 @@ pub fn cell(cell: &Cell, seed: u64, frozen: &Frozen) -> Lines {
                 let stream = week::Lived { spread: *spread, worse: *worse, life_s: *life_s };
                 week::life(life, &stream, frozen, &mut lines);
             }
+            Kind::Demand(family) => {
+                // Long lines: every few seeds are enough.
+                if seed.is_multiple_of(frozen.demand.every_seed.max(1)) {
+                    demand::life(life, *family, frozen, &mut lines);
+                }
+            }
+            Kind::Fleet => fleet::world(life, frozen, &mut lines),
             Kind::Repair(repair) => repair::life(life, *repair, frozen, &mut lines),
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn life(life: Life, repair: Repair, frozen: &Frozen, lines: &mut Line
 fn before(service: &Service, repair: Repair, random: &mut Random) -> Before {
     let mut dispersion = Dispersion::default();
     let mut usual = Tally::default();
-    for _ in 0..service.usual_s / service.tick_s {
+    for _ in 0..repair.usual_s / service.tick_s {
         let tally = repair::tick(service, 1.0, repair.spread, random);
         dispersion.observe(tally);
         usual = usual.plus(tally);

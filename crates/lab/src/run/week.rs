@@ -29,23 +29,21 @@ pub(super) fn life(life: Life, lived: &Lived, frozen: &Frozen, lines: &mut Lines
     let mut random = life.random("life");
     let mut ours = Ours::new(&frozen.judge);
     let mut ewma = Ewma::default();
-    let mut start = ours.state();
     for index in from..to {
         let at_s = index * tick_s;
         if index == 0 {
             ours.event("deployed", 0);
-            start = ours.state();
         }
         let tally = week::tick(stream, lived.spread, lived.worse, at_s as f64, &mut random);
         let calls = ours.said.calls_s.len();
         ours.counts(None, at_s + tick_s, tally);
         ewma.look(at_s + tick_s, tally);
-        // Somebody dealt with the call, and the detector begins anew.
+        // Somebody dealt with the call and said so.
         if ours.said.calls_s.len() > calls {
             if lived.worse.is_some() {
                 break;
             }
-            ours.go_back(&start);
+            ours.event("resolved", at_s + tick_s);
         }
     }
     lines.decision(&life.name(), OURS, &ours.said);

@@ -4,6 +4,8 @@
 //! is passed in.
 
 pub mod counts;
+pub mod demand;
+pub mod fleet;
 pub mod latency;
 pub mod repair;
 pub mod week;

@@ -32,6 +32,8 @@ pub struct Repair {
     pub is: f64,
     /// Variance over mean of the errors.
     pub spread: f64,
+    /// How long all was well before, seconds.
+    pub usual_s: u32,
 }
 
 /// One tick with errors of this multiple of the usual share.

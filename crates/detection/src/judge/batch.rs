@@ -1,0 +1,125 @@
+//! What was told of one span of event time, before it is judged.
+//!
+//! Invariants: an observation told twice counts once, and the order of telling does not matter: an
+//! observation is known by its time, metric and arm. What is kept is bounded.
+
+use serde::{Deserialize, Serialize};
+
+use super::Arm;
+use super::histogram::Histogram;
+use crate::sequential::Tally;
+
+/// Times kept of one metric and arm in one batch, to know what was told twice; what comes beyond
+/// it is refused. Whoever has more to tell in a few seconds adds it up first.
+pub(super) const TIMES_MAX: usize = 64;
+
+/// Whose an observation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Lane {
+    Alone,
+    Baseline,
+    Canary,
+}
+
+impl Lane {
+    pub(super) fn of(arm: Option<Arm>) -> Self {
+        match arm {
+            None => Self::Alone,
+            Some(Arm::Baseline) => Self::Baseline,
+            Some(Arm::Canary) => Self::Canary,
+        }
+    }
+}
+
+/// One batch that is still open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Batch {
+    /// Event time over the length of a batch.
+    pub(super) index: u64,
+    cells: Vec<Cell>,
+}
+
+/// What one arm of one stream told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Cell {
+    stream: u8,
+    lane: Lane,
+    /// Since the start of the batch, in milliseconds.
+    times: Vec<u32>,
+    content: Content,
+}
+
+/// What was told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Content {
+    Counts(Tally),
+    Values(Histogram),
+    /// The last level by its time since the start of the batch.
+    Level {
+        at: u32,
+        value: f64,
+    },
+}
+
+/// Why an observation was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Twice,
+    TooMany,
+}
+
+impl Batch {
+    pub(super) fn new(index: u64) -> Self {
+        Self { index, cells: Vec::new() }
+    }
+
+    /// Takes what was told at `at` milliseconds since the start of the batch.
+    pub(super) fn take(&mut self, stream: u8, lane: Lane, at: u32, content: Content) -> Result<(), Refused> {
+        let place = self.cells.binary_search_by_key(&(stream, lane), |cell| (cell.stream, cell.lane));
+        let cell = match place {
+            Ok(place) => self.cells.get_mut(place),
+            Err(place) => {
+                self.cells.insert(place, Cell { stream, lane, times: vec![at], content });
+                return Ok(());
+            }
+        };
+        cell.map_or(Err(Refused::TooMany), |cell| cell.take(at, content))
+    }
+
+    /// What an arm of a stream told, if anything.
+    pub(super) fn content(&self, stream: u8, lane: Lane) -> Option<&Content> {
+        let place = self.cells.binary_search_by_key(&(stream, lane), |cell| (cell.stream, cell.lane)).ok()?;
+        self.cells.get(place).map(|cell| &cell.content)
+    }
+
+    /// How many times each stream and arm told something: batches of one rhythm have one shape.
+    pub(super) fn shape(&self) -> impl Iterator<Item = (u8, Lane, usize)> {
+        self.cells.iter().map(|cell| (cell.stream, cell.lane, cell.times.len()))
+    }
+}
+
+impl Cell {
+    fn take(&mut self, at: u32, content: Content) -> Result<(), Refused> {
+        let Err(place) = self.times.binary_search(&at) else { return Err(Refused::Twice) };
+        if self.times.len() >= TIMES_MAX {
+            return Err(Refused::TooMany);
+        }
+        self.times.insert(place, at);
+        self.content.join(content);
+        Ok(())
+    }
+}
+
+impl Content {
+    fn join(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Counts(kept), Self::Counts(tally)) => *kept = kept.plus(tally),
+            (Self::Values(kept), Self::Values(values)) => kept.add_all(&values),
+            (Self::Level { at, value }, Self::Level { at: later, value: level }) if later > *at => {
+                (*at, *value) = (later, level);
+            }
+            // A stream has one kind; its rollout sees to that.
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The state of one rollout: observations in, decisions out.
+//!
+//! Observations go into batches of event time. A batch is closed by an observation of a later one
+//! (or by [`Rollout::tick`]), and only then judged for good. When senders keep a rhythm, so that
+//! the last two batches had one shape, a batch of that shape is looked at as soon as it is full:
+//! the verdict does not wait for the next observation. Nothing is kept of such a look but what was
+//! said.
+//!
+//! What this does not do: know its own name, or other rollouts.
+//!
+//! A decision is made when the verdict changes, or the score moves by [`SCORE_STEP`] or more since
+//! the last decision.
+
+use serde::{Deserialize, Serialize};
+
+use super::batch::{Batch, Content, Lane, Refused};
+use super::decision::{Decision, Verdict};
+use super::histogram::Histogram;
+use super::settings::Settings;
+use super::silence::Silence;
+use super::stream::{Stream, Test};
+use super::watch::Watch;
+use super::{Observation, What, reasons};
+use crate::sequential::Tally;
+
+/// A smaller change of the score is not told.
+pub(super) const SCORE_STEP: f64 = 1.0;
+/// More streams of one rollout are refused: the state is bounded.
+pub(super) const STREAMS_MAX: usize = 32;
+/// Batches open at once; more than the longest grace needs.
+const OPEN_MAX: usize = 64;
+/// What a gauge's report stands for in requests, to tell whether silence says something.
+const GAUGE_UNITS: u64 = 10;
+
+/// The state of one rollout.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Rollout {
+    /// As set when the first observation came.
+    batch_ms: u64,
+    pub(super) first_ms: u64,
+    pub(super) newest_ms: u64,
+    /// Batches before this one are closed.
+    closed_to: u64,
+    open: Vec<Batch>,
+    /// Of the last closed batch, and how many before it were alike.
+    shape: Vec<(u8, Lane, u8)>,
+    alike: u8,
+    pub(super) streams: Vec<Stream>,
+    pub(super) silence: Silence,
+    pub(super) watch: Watch,
+    /// When the last new version was told of, and the batch that begins with it.
+    deployed_ms: Option<u64>,
+    restart_at: Option<u64>,
+    pub(super) said: Said,
+    ignored: Ignored,
+}
+
+/// The last decision.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Said {
+    pub(super) verdict: Verdict,
+    pub(super) score: f64,
+    /// It was shown to be no worse than tolerated; holds unless something turns up.
+    pub(super) shown: bool,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self { verdict: Verdict::Watching, score: reasons::score(0.0), shown: false }
+    }
+}
+
+/// Observations that were counted and not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ignored {
+    /// Of a batch that was closed already.
+    pub late: u64,
+    /// Told twice.
+    pub repeated: u64,
+    /// Beyond a bound (streams, times in a batch), or of another kind than its metric had before.
+    pub unfit: u64,
+}
+
+impl Rollout {
+    /// Takes one observation, of whatever rollout it says it is; what changed is told.
+    pub fn observe(&mut self, observation: &Observation, settings: &Settings) -> Option<Decision> {
+        let at_ms = observation.at_ms;
+        self.begin(at_ms, settings);
+        self.newest_ms = self.newest_ms.max(at_ms);
+        let closed = self.close_due(settings);
+        let lane = Lane::of(observation.arm);
+        if let What::Event { event } = &observation.what {
+            self.event(event, lane, at_ms, settings);
+        } else {
+            self.take(observation, lane, settings);
+        }
+        let decision = if closed || self.sight_changed(settings) {
+            self.decide(&observation.rollout, self.newest_ms, settings)
+        } else {
+            None
+        };
+        decision.or_else(|| self.look(&observation.rollout, settings))
+    }
+
+    /// Lets time go on with nothing heard: closes batches, and notices silence.
+    pub fn tick(&mut self, rollout: &str, now_ms: u64, settings: &Settings) -> Option<Decision> {
+        self.begin(now_ms, settings);
+        self.newest_ms = self.newest_ms.max(now_ms);
+        self.close_due(settings);
+        self.decide(rollout, self.newest_ms, settings)
+    }
+
+    /// When [`Rollout::tick`] would find it blind, if nothing more is heard.
+    pub fn blind_at_ms(&self, settings: &Settings) -> Option<u64> {
+        self.watch.blind_at_ms(settings)
+    }
+
+    /// Closes what is open, and says the last word.
+    pub fn finish(&mut self, rollout: &str, settings: &Settings) -> Decision {
+        self.close_up_to(u64::MAX, settings);
+        self.judge(settings);
+        let mut decision = reasons::decision(self, rollout, self.newest_ms, settings);
+        decision.last = true;
+        decision
+    }
+
+    /// The verdict that was said last.
+    pub fn verdict(&self) -> Verdict {
+        self.said.verdict
+    }
+
+    /// What was counted and not used.
+    pub fn ignored(&self) -> Ignored {
+        self.ignored
+    }
+
+    fn begin(&mut self, at_ms: u64, settings: &Settings) {
+        if self.batch_ms == 0 {
+            self.batch_ms = settings.batch_ms.max(1);
+            self.first_ms = at_ms;
+        }
+    }
+
+    fn take(&mut self, observation: &Observation, lane: Lane, settings: &Settings) {
+        let index = observation.at_ms / self.batch_ms;
+        if index < self.closed_to {
+            self.ignored.late += 1;
+            return;
+        }
+        let Some(stream) = self.stream_of(observation) else {
+            self.ignored.unfit += 1;
+            return;
+        };
+        self.watch.heard(lane, observation.at_ms);
+        if self.open.len() >= OPEN_MAX {
+            self.close_up_to(index, settings);
+        }
+        let at = u32::try_from(observation.at_ms % self.batch_ms).unwrap_or(u32::MAX);
+        let Some(content) = content(&observation.what, at) else { return };
+        match self.batch(index).map(|batch| batch.take(stream, lane, at, content)) {
+            Some(Ok(())) => {}
+            Some(Err(Refused::Twice)) => self.ignored.repeated += 1,
+            Some(Err(Refused::TooMany)) | None => self.ignored.unfit += 1,
+        }
+    }
+
+    /// The open batch of an index, made when there is none.
+    fn batch(&mut self, index: u64) -> Option<&mut Batch> {
+        let place = self.open.binary_search_by_key(&index, |batch| batch.index);
+        let place = place.unwrap_or_else(|place| {
+            self.open.insert(place, Batch::new(index));
+            place
+        });
+        self.open.get_mut(place)
+    }
+
+    /// The stream of an observation, made when there is none; `None` for one that does not fit.
+    fn stream_of(&mut self, observation: &Observation) -> Option<u8> {
+        let (What::Bernoulli { metric, .. } | What::Sample { metric, .. } | What::Gauge { metric, .. }) =
+            &observation.what
+        else {
+            return None;
+        };
+        let test = Test::of(observation)?;
+        let same = |stream: &Stream| stream.metric == *metric && stream.test.is_armed() == test.is_armed();
+        if let Some(place) = self.streams.iter().position(same) {
+            let fits = self.streams.get(place).is_some_and(|stream| stream.test.is_like(&test));
+            return u8::try_from(place).ok().filter(|_| fits);
+        }
+        if self.streams.len() >= STREAMS_MAX {
+            return None;
+        }
+        self.streams.push(Stream::new(metric, test));
+        u8::try_from(self.streams.len() - 1).ok()
+    }
+
+    fn event(&mut self, event: &str, lane: Lane, at_ms: u64, settings: &Settings) {
+        match event {
+            "scrape_failed" => {
+                self.watch.scrape_failed(lane, at_ms);
+                self.silence.scrape_failed(at_ms);
+            }
+            "deployed" | "resolved" if self.deployed_ms.is_none_or(|before| before < at_ms) => {
+                self.deployed_ms = Some(at_ms);
+                self.restart_at = Some((at_ms / self.batch_ms).max(self.closed_to));
+                if event == "deployed" {
+                    self.silence.deployed(at_ms, settings);
+                    self.watch.deployed();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes every batch whose time is over; whether there was one.
+    fn close_due(&mut self, settings: &Settings) -> bool {
+        let over = self.newest_ms.saturating_sub(settings.grace_ms) / self.batch_ms.max(1);
+        self.close_up_to(over, settings)
+    }
+
+    fn close_up_to(&mut self, index: u64, settings: &Settings) -> bool {
+        self.closed_to = self.closed_to.max(index);
+        let mut closed = false;
+        while self.open.first().is_some_and(|batch| batch.index < index) {
+            let batch = self.open.remove(0);
+            self.restart_before(batch.index, settings);
+            self.close(&batch, settings);
+            self.note_shape(&batch);
+            closed = true;
+        }
+        closed
+    }
+
+    /// A new version begins with a batch: what was seen of the one before is forgotten.
+    fn restart_before(&mut self, index: u64, settings: &Settings) {
+        if self.restart_at.is_some_and(|at| at <= index) {
+            self.restart_at = None;
+            self.streams.iter_mut().for_each(|stream| stream.restart(settings));
+            // The next look at the evidence says so.
+            self.said.shown = false;
+            if self.said.verdict == Verdict::Bad || self.said.verdict == Verdict::Healthy {
+                self.said.verdict = Verdict::Watching;
+            }
+        }
+    }
+
+    fn close(&mut self, batch: &Batch, settings: &Settings) {
+        for (id, stream) in (0_u8..).zip(self.streams.iter_mut()) {
+            stream.close(batch, id, settings);
+        }
+        reasons::give_weights(&mut self.streams);
+        self.silence.advance(batch.index.saturating_mul(self.batch_ms), settings);
+        for id in (0_u8..).take(self.streams.len()) {
+            if let Some(content) = batch.content(id, Lane::Baseline) {
+                self.silence.baseline(units(content));
+            }
+            if let Some(content) = batch.content(id, Lane::Canary) {
+                self.silence.canary(units(content), batch.index.saturating_mul(self.batch_ms));
+            }
+        }
+    }
+
+    fn note_shape(&mut self, batch: &Batch) {
+        if self.has_last_shape(batch) {
+            self.alike = self.alike.saturating_add(1);
+        } else {
+            self.shape = batch.shape().map(|(stream, lane, times)| (stream, lane, short(times))).collect();
+            self.alike = 0;
+        }
+    }
+
+    fn has_last_shape(&self, batch: &Batch) -> bool {
+        batch.shape().map(|(stream, lane, times)| (stream, lane, short(times))).eq(self.shape.iter().copied())
+    }
+
+    /// Looks at a batch that is full by the rhythm of those before it, without closing it.
+    fn look(&mut self, rollout: &str, settings: &Settings) -> Option<Decision> {
+        let [batch] = self.open.as_slice() else { return None };
+        if self.alike == 0 || !self.has_last_shape(batch) {
+            return None;
+        }
+        let mut ahead = self.clone();
+        ahead.close_up_to(u64::MAX, settings);
+        let decision = ahead.decide(rollout, self.newest_ms, settings);
+        if decision.is_some() {
+            self.said = ahead.said;
+        }
+        decision
+    }
+
+    /// Whether it became blind, or sees again.
+    fn sight_changed(&self, settings: &Settings) -> bool {
+        let blind = self.watch.blindness(self.newest_ms, settings).is_some();
+        match self.said.verdict {
+            Verdict::Blind => !blind,
+            Verdict::Bad => false,
+            Verdict::Watching | Verdict::Healthy => blind,
+        }
+    }
+
+    fn decide(&mut self, rollout: &str, at_ms: u64, settings: &Settings) -> Option<Decision> {
+        let before = self.said;
+        self.judge(settings);
+        let moved = (self.said.score - before.score).abs() >= SCORE_STEP;
+        if moved || self.said.verdict != before.verdict {
+            return Some(reasons::decision(self, rollout, at_ms, settings));
+        }
+        // Small steps add up against what was last said.
+        self.said.score = before.score;
+        None
+    }
+
+    fn judge(&mut self, settings: &Settings) {
+        let evidence = reasons::ln_evidence(self);
+        let (verdict, shown) = reasons::verdict(self, evidence, settings);
+        self.said = Said { verdict, score: reasons::score(evidence), shown };
+    }
+}
+
+fn content(what: &What, at: u32) -> Option<Content> {
+    match what {
+        What::Bernoulli { bad, total, .. } => {
+            Some(Content::Counts(Tally { total: *total, bad: (*bad).min(*total) }))
+        }
+        What::Sample { values, .. } => {
+            let mut histogram = Histogram::default();
+            values.iter().for_each(|value| histogram.add(*value));
+            Some(Content::Values(histogram))
+        }
+        What::Gauge { value, .. } => value.is_finite().then_some(Content::Level { at, value: *value }),
+        What::Event { .. } => None,
+    }
+}
+
+/// How much a report stands for; a report of nothing is one all the same.
+fn units(content: &Content) -> u64 {
+    match content {
+        Content::Counts(tally) => tally.total.max(1),
+        Content::Values(values) => values.count().max(1),
+        Content::Level { .. } => GAUGE_UNITS,
+    }
+}
+
+fn short(times: usize) -> u8 {
+    u8::try_from(times).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,117 @@
+//! How bursty the errors of a rollout are, learned while it runs.
+//!
+//! Two estimates of the variance of a batch's errors over their mean. One is of the baseline alone,
+//! from first differences ([`super::Dispersion`]); it begins before the canary and is too large
+//! when both arms share a shock. The other is of both arms: first differences of what the canary
+//! has beyond its share of the batch's errors, where whatever both share cancels; it is too large
+//! when the canary itself changes. So the smaller one counts, made larger for how little it rests
+//! on. A canary without history begins with a cautious guess.
+//!
+//! What this does not do: judge.
+
+use serde::{Deserialize, Serialize};
+
+use super::number::float;
+use super::{Arms, Tally};
+
+/// With no history: variance over mean that is guessed, and for how many errors the guess stands.
+const GUESS: f64 = 4.0;
+const GUESS_ERRORS: f64 = 12.0;
+/// Pairs of batches it takes before the estimate of both arms may count.
+const PAIRS_MIN: u64 = 30;
+/// How many standard errors, roughly, the estimate is made larger by.
+const CAUTION: f64 = 1.0;
+/// Of what the estimate is beyond 1, so much again is added: bursts vary in size.
+const TAIL: f64 = 0.3;
+
+/// The state: two sums for each estimate, and the batch before.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Bursts {
+    baseline: Sums,
+    baseline_before: Option<Tally>,
+    both: Sums,
+    both_before: Option<Arms>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Sums {
+    squares: f64,
+    errors: f64,
+    pairs: u64,
+}
+
+impl Sums {
+    fn add(&mut self, change: f64, errors: f64) {
+        self.squares += change * change;
+        self.errors += errors;
+        self.pairs = self.pairs.saturating_add(1);
+    }
+
+    /// With a guess in place of what was not seen.
+    fn estimate(self) -> f64 {
+        let estimate = (self.squares + GUESS * GUESS_ERRORS) / (self.errors + GUESS_ERRORS);
+        let bursts = self.errors / (2.0 * estimate.max(1.0)) + 1.0;
+        let cautious = estimate * (1.0 + CAUTION / bursts.sqrt());
+        let estimate = if cautious.is_finite() { cautious.max(1.0) } else { GUESS };
+        estimate + TAIL * (estimate - 1.0)
+    }
+}
+
+impl Bursts {
+    /// Takes one batch, with or without a canary in it.
+    pub fn observe(&mut self, arms: Arms) {
+        self.observe_baseline(arms.baseline);
+        if !arms.both() {
+            return;
+        }
+        if let Some(before) = self.both_before.replace(arms) {
+            let change = excess(arms) - excess(before);
+            self.both.add(change, spread(arms) + spread(before));
+        }
+    }
+
+    /// Forgets what was learned of the canary; the baseline's part is kept.
+    pub fn forget_canary(&mut self) {
+        self.both = Sums::default();
+        self.both_before = None;
+    }
+
+    fn observe_baseline(&mut self, tally: Tally) {
+        if tally.total == 0 {
+            return;
+        }
+        if let Some(before) = self.baseline_before.replace(tally) {
+            let requests = (float(before.total) + float(tally.total)) / 2.0;
+            let change = (tally.share() - before.share()) * requests;
+            self.baseline.add(change, float(before.bad()) + float(tally.bad()));
+        }
+    }
+
+    /// Variance over mean, at least 1, on the cautious side.
+    pub fn estimate(&self) -> f64 {
+        let baseline = self.baseline.estimate();
+        if self.both.pairs < PAIRS_MIN { baseline } else { baseline.min(self.both.estimate()) }
+    }
+
+    /// The exponent for [`super::Mixture::observe`] of the next batch.
+    pub fn tempering(&self) -> f64 {
+        1.0 / self.estimate()
+    }
+}
+
+/// The canary's share of the requests.
+fn split(arms: Arms) -> f64 {
+    float(arms.canary.total) / (float(arms.canary.total) + float(arms.baseline.total))
+}
+
+/// What the canary has beyond its share of the errors.
+fn excess(arms: Arms) -> f64 {
+    let share = split(arms);
+    (1.0 - share) * float(arms.canary.bad()) - share * float(arms.baseline.bad())
+}
+
+/// Its variance, were errors to come one by one.
+fn spread(arms: Arms) -> f64 {
+    let share = split(arms);
+    (1.0 - share) * (1.0 - share) * float(arms.canary.bad()) + share * share * float(arms.baseline.bad())
+}
