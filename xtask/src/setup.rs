@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Alertmanager,
     /// The demo's test takes its payloads from an npm package.
     Npm,
+    /// The laboratory's scorer is a program in Python.
+    Python,
     /// rustfmt and clippy, which a minimal Rust lacks.
     Lints,
     /// The test runner.
@@ -41,6 +43,7 @@ pub(crate) const TO_TEST: &[Need] = &[
     Need::WasmTarget,
     Need::Alertmanager,
     Need::Npm,
+    Need::Python,
     Need::Lints,
     Need::Nextest,
     Need::Deny,
@@ -83,6 +86,7 @@ impl Need {
             Self::WasmTarget => "a compiler for wasm32-wasip2",
             Self::Alertmanager => "prometheus-alertmanager",
             Self::Npm => "npm",
+            Self::Python => "python3",
             Self::Lints => "rustfmt and clippy",
             Self::Nextest => "cargo-nextest",
             Self::Deny => "cargo-deny",
@@ -99,6 +103,7 @@ impl Need {
             }
             Self::Alertmanager => program("prometheus-alertmanager", &["prometheus-alertmanager"]),
             Self::Npm => program("npm", &["nodejs", "npm"]),
+            Self::Python => program("python3", &["python3"]),
             Self::Lints => lints(),
             Self::Nextest => tool("nextest", NEXTEST, "about six minutes"),
             Self::Deny => tool("deny", DENY, "about four minutes"),

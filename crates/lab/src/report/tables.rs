@@ -124,7 +124,9 @@ fn by_system(
 }
 
 pub(super) fn delays(scores: &Scores) -> String {
-    let mut parts = Vec::new();
+    let text = "Ours again, with the share of bad canaries that were called healthy at some time.";
+    let promoted = ours(scores, &scores.cells_of("s1/faulty/"));
+    let mut parts = vec![table("S1: faults, ours", text, &head_of_ours(), &promoted)];
     let mut worlds: Vec<String> = scores.cells_of("s1/faulty/").into_iter().map(world).collect();
     worlds.dedup();
     for world in worlds {
