@@ -13,9 +13,11 @@
 
 mod assess;
 pub mod burn;
+pub mod cause;
 mod deployment;
 mod error_rate;
 mod finding;
+pub mod flake;
 pub mod judge;
 mod latency;
 mod number;

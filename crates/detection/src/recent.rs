@@ -51,7 +51,6 @@ pub(crate) fn short_digest(parts: &[&str]) -> u64 {
 
 /// A name within `bytes_max` (at least 20) bytes of JSON: a longer one, or one with characters
 /// that JSON escapes, keeps its beginning and a digest of the whole.
-#[cfg_attr(not(test), expect(dead_code, reason = "the next module names things"))]
 pub(crate) fn bounded_name(text: &str, bytes_max: usize) -> String {
     let plain = |one: char| !one.is_control() && one != '"' && one != '\\';
     if text.len() <= bytes_max && text.chars().all(plain) {
