@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use homeostat_e2e::{HEAL_WITHIN, STEP_WITHIN, Stage, text};
 use homeostat_testkit::app::free_port;
 use homeostat_testkit::company::{
     CHECKOUT, CHECKOUT_REPOSITORY, CONFIG, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, flaky_run,
 };
+use homeostat_testkit::github::App;
 use homeostat_testkit::gitlab::{self, Gitlab};
 use homeostat_testkit::server::{Received, eventually};
 use homeostat_testkit::sink::Sink;
@@ -170,6 +171,10 @@ async fn what_was_given_up_is_told_again(stage: &Stage, dead: &Sink) -> Result<(
 
 const GITLAB_TOKEN: &str = "standin-gitlab-token";
 const GITLAB_HOOK_TOKEN: &str = "standin-gitlab-hook-token";
+/// What arrived after the one that was lost: more than a page of them.
+const GITLAB_ARRIVED: u64 = 25;
+/// The number of the GitHub App.
+const APP: u64 = 4711;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_senders_could_not_deliver_is_asked_for_and_arrives() -> Result<()> {
@@ -186,6 +191,9 @@ async fn what_senders_could_not_deliver_is_asked_for_and_arrives() -> Result<()>
     alertmanager.takes("Missed").await?;
     stage.land.connect(stage.app.url());
     lab.send_hooks_to(&stage.app.at("/webhooks/gitlab"));
+    for id in 100..100 + GITLAB_ARRIVED {
+        lab.send(pipeline(id)).await;
+    }
     apply(
         &stage,
         &format!(
@@ -210,25 +218,59 @@ async fn what_senders_could_not_deliver_is_asked_for_and_arrives() -> Result<()>
     stage.is_sound().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_github_app_asks_with_tokens_of_its_own_key() -> Result<()> {
+    let made = App::create(APP).map_err(|error| anyhow!(error))?;
+    let (app, private_key) = made;
+    let variables = BTreeMap::from([("github_app_key".to_owned(), private_key.clone())]);
+    let stage = Stage::set_for_sources("", variables).await?;
+    stage.land.github.send_hooks_to(&format!("http://127.0.0.1:{}/", free_port()?));
+    stage.land.github.deploy(SHOP_REPOSITORY, GITHUB_ENV, GOOD).context("no such repository")?;
+    all_lost(&stage).await?;
+    stage.land.connect(stage.app.url());
+    let ask = format!(
+        "\n[[reconcile]]\nid = \"app\"\nsource = \"github\"\nevery_s = 5\nask = {{ github-app = {{ app = {APP} }} }}\n"
+    );
+    apply(&stage, &ask).await?;
+    let refused = |found: &Value| found["app"]["problem"].as_str().is_some_and(|text| text.contains("401"));
+    let seen = stage.api.until("/api/v1/reconcilers", STEP_WITHIN, refused).await;
+    seen.context("an App that is not registered was not refused")?;
+    stage.land.github.register(app);
+    github_delivers_again(&stage).await?;
+    let seen = stage.api.until("/api/v1/reconcilers", STEP_WITHIN, |found| found["app"]["problem"].is_null());
+    seen.await.context("the App is still refused")?;
+    ensure!(!stage.app.log().contains("PRIVATE KEY"), "a key is in the log");
+    stage.is_sound().await
+}
+
 /// Both forges have something to tell, and nobody listens where they tell it.
 async fn nobody_hears(stage: &Stage, lab: &Gitlab) -> Result<()> {
     let nowhere = format!("http://127.0.0.1:{}/", free_port()?);
     stage.land.github.send_hooks_to(&nowhere);
     lab.send_hooks_to(&nowhere);
     stage.land.github.deploy(SHOP_REPOSITORY, GITHUB_ENV, GOOD).context("no such repository")?;
-    let at = rfc3339_millis(now_ms()).replace('T', " ").replace('Z', " UTC");
-    lab.send(json!({
-        "object_kind": "pipeline",
-        "object_attributes": {"id": 31, "status": "success", "ref": "main", "sha": GOOD, "created_at": at, "finished_at": at},
-        "project": {"path_with_namespace": "acme/lab", "web_url": "https://gitlab.example.com/acme/lab"},
-    }))
-    .await;
+    lab.send(pipeline(31)).await;
+    all_lost(stage).await
+}
+
+/// GitHub tried to deliver all of a deployment's webhooks, and none arrived.
+async fn all_lost(stage: &Stage) -> Result<()> {
     let lost = async || {
         let deliveries = stage.land.github.courier().deliveries();
         let success = deliveries.iter().any(|one| String::from_utf8_lossy(&one.body).contains("\"success\""));
         (success && deliveries.iter().all(|one| one.status.is_none())).then_some(())
     };
     eventually(STEP_WITHIN, lost).await.context("GitHub did not try to deliver")
+}
+
+/// What GitLab tells of a pipeline that succeeded.
+fn pipeline(id: u64) -> Value {
+    let at = rfc3339_millis(now_ms()).replace('T', " ").replace('Z', " UTC");
+    json!({
+        "object_kind": "pipeline",
+        "object_attributes": {"id": id, "status": "success", "ref": "main", "sha": GOOD, "created_at": at, "finished_at": at},
+        "project": {"path_with_namespace": "acme/lab", "web_url": "https://gitlab.example.com/acme/lab"},
+    })
 }
 
 async fn github_delivers_again(stage: &Stage) -> Result<()> {
@@ -250,8 +292,9 @@ async fn github_delivers_again(stage: &Stage) -> Result<()> {
 }
 
 async fn gitlab_sends_again(stage: &Stage, lab: &Gitlab) -> Result<()> {
-    let arrived = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() == 1);
-    let listed = stage.api.until("/api/v1/events?source=gitlab", STEP_WITHIN, arrived).await;
+    let all = GITLAB_ARRIVED as usize + 1;
+    let arrived = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() == all);
+    let listed = stage.api.until("/api/v1/events?source=gitlab&limit=100", STEP_WITHIN, arrived).await;
     listed.with_context(|| format!("the pipeline did not arrive: {:?}", lab.events()))?;
     ensure!(lab.server.count("POST", "/resend") == 1, "asked for more than once");
     Ok(())

@@ -144,7 +144,9 @@ impl Api {
     fn list(&self, request: &Received) -> Answer {
         let page = request.query.get("page").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1);
         let kept = self.0.lock();
-        let shown = kept.events.iter().rev().skip(page.saturating_sub(1) * PAGE).take(PAGE);
+        let before = page.saturating_sub(1) * PAGE;
+        let next = (kept.events.len() > before + PAGE).then(|| ("x-next-page", (page + 1).to_string()));
+        let shown = kept.events.iter().rev().skip(before).take(PAGE);
         let shown = shown.map(|event| {
             json!({
                 "id": event.id,
@@ -154,7 +156,7 @@ impl Api {
                 "response_status": event.status.map_or("internal error".to_owned(), |status| status.to_string()),
             })
         });
-        Answer::json(200, &Value::Array(shown.collect()))
+        Answer::json(200, &Value::Array(shown.collect())).continued(next)
     }
 
     fn resend(&self, id: u64) -> Answer {

@@ -57,6 +57,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The body's media type.
     pub content_type: &'static str,
+    /// Where the rest of a list is, as the header that says so.
+    pub rest: Option<(&'static str, String)>,
 }
 
 impl Received {
@@ -80,12 +82,17 @@ impl Received {
 impl Answer {
     /// A JSON answer.
     pub fn json(status: u16, body: &Value) -> Self {
-        Self { status, body: body.to_string().into_bytes(), content_type: "application/json" }
+        Self { status, body: body.to_string().into_bytes(), content_type: "application/json", rest: None }
     }
 
     /// A plain text answer.
     pub fn text(status: u16, body: &str) -> Self {
-        Self { status, body: body.as_bytes().to_vec(), content_type: "text/plain" }
+        Self { status, body: body.as_bytes().to_vec(), content_type: "text/plain", rest: None }
+    }
+
+    /// With a header that says where the rest of the list is.
+    pub fn continued(self, rest: Option<(&'static str, String)>) -> Self {
+        Self { rest, ..self }
     }
 }
 
@@ -243,6 +250,9 @@ fn render(answer: &Answer) -> Response<Full<Bytes>> {
     response
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(answer.content_type));
+    if let Some((name, Ok(value))) = answer.rest.as_ref().map(|(name, value)| (*name, value.parse())) {
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 

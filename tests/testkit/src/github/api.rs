@@ -11,6 +11,8 @@ use crate::server::{Answer, Received};
 /// GitHub's own limit on what it lists at once, and its default.
 const PAGE_MAX: usize = 100;
 const PAGE: usize = 30;
+/// Of deliveries it lists fewer than GitHub would.
+const DELIVERIES_PAGE: usize = 2;
 
 /// The number of every repository's webhook.
 const HOOK: &str = "1";
@@ -32,11 +34,7 @@ pub(super) fn answer(shared: &Arc<Shared>, request: &Received) -> Answer {
         ("POST", ["deployments"]) => create(shared, &repository, &request.json()),
         ("GET", ["deployments", id]) => deployment(shared, &repository, number(id)),
         ("GET", ["deployments", id, "statuses"]) => statuses(shared, &repository, number(id)),
-        ("GET", ["hooks", HOOK, "deliveries"]) => deliveries(shared, request),
-        ("POST", ["hooks", HOOK, "deliveries", id, "attempts"]) => match shared.courier.attempt(number(id)) {
-            true => Answer::json(202, &json!({})),
-            false => not_found(),
-        },
+        (_, ["hooks", HOOK, "deliveries", rest @ ..]) => book(shared, request, rest),
         ("POST", ["deployments", id, "statuses"]) => {
             add_status(shared, &repository, number(id), &request.json())
         }
@@ -66,10 +64,36 @@ fn fits(request: &Received, field: &str, value: &str) -> bool {
     request.query.get(field).is_none_or(|wanted| wanted == value)
 }
 
-/// Newest first; one page is all there is.
+/// What a webhook sent, and the button that sends it again: of a repository's, and of an App's.
+fn book(shared: &Shared, request: &Received, rest: &[&str]) -> Answer {
+    match (request.method.as_str(), rest) {
+        ("GET", []) => deliveries(shared, request),
+        ("POST", [id, "attempts"]) if shared.courier.attempt(number(id)) => Answer::json(202, &json!({})),
+        _ => not_found(),
+    }
+}
+
+/// What an App may ask, which proved itself.
+pub(super) fn answer_app(shared: &Shared, request: &Received) -> Answer {
+    match request.parts().as_slice() {
+        ["app", "hook", "deliveries", rest @ ..] => book(shared, request, rest),
+        _ => not_found(),
+    }
+}
+
+/// Newest first, from the cursor on; few at a time, so that a test sees more than one page.
 fn deliveries(shared: &Shared, request: &Received) -> Answer {
     let all = shared.courier.deliveries();
-    let shown = all.iter().rev().take(page(request)).map(|one| {
+    let cursor =
+        request.query.get("cursor").map_or(u64::MAX, |cursor| number(cursor.trim_start_matches("v1_")));
+    let listed = all.iter().rev().filter(|one| one.number <= cursor);
+    let page = page(request).min(DELIVERIES_PAGE);
+    let rest = listed.clone().nth(page).map(|one| {
+        let origin = request.headers.get("host").map_or("", String::as_str);
+        let address = format!("http://{origin}{}?per_page={page}&cursor=v1_{}", request.path, one.number);
+        ("link", format!("<{address}>; rel=\"next\""))
+    });
+    let shown = listed.take(page).map(|one| {
         json!({
             "id": one.number,
             "guid": one.id,
@@ -82,7 +106,7 @@ fn deliveries(shared: &Shared, request: &Received) -> Answer {
             "action": serde_json::from_slice::<Value>(&one.body).map_or(Value::Null, |body| body["action"].clone()),
         })
     });
-    Answer::json(200, &Value::Array(shown.collect()))
+    Answer::json(200, &Value::Array(shown.collect())).continued(rest)
 }
 
 fn runs(shared: &Shared, repository: &str, request: &Received) -> Answer {

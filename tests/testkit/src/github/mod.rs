@@ -7,6 +7,7 @@
 //! Invariant: one accepted call changes the state once; a refused one changes nothing.
 
 mod api;
+mod app;
 mod courier;
 mod hooks;
 mod state;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use app::App;
 pub use courier::{Courier, Delivery, sign};
 pub use hooks::Hook;
 pub use state::{Conclusion, Deployment, NewDeployment, NewRun, Origin, Run};
@@ -57,6 +59,7 @@ struct Shared {
     state: Mutex<State>,
     setup: Setup,
     courier: Courier,
+    app: Mutex<Option<App>>,
 }
 
 impl fmt::Debug for GitHub {
@@ -72,7 +75,7 @@ impl GitHub {
     /// When no port can be had.
     pub async fn start(setup: Setup) -> std::io::Result<Self> {
         let courier = Courier::new(&setup.webhook_secret);
-        let shared = Arc::new(Shared { state: Mutex::new(State::default()), setup, courier });
+        let shared = Arc::new(Shared { state: Mutex::default(), setup, courier, app: Mutex::default() });
         let server = Server::start(Arc::new(Api(shared.clone()))).await?;
         Ok(Self { shared, server })
     }
@@ -80,6 +83,11 @@ impl GitHub {
     /// Adds a repository with these commits, the last of which is the head of `main`.
     pub fn add_repository(&self, full_name: &str, commits: &[&str]) {
         self.shared.lock().add_repository(full_name, commits);
+    }
+
+    /// Registers an App; from now on its tokens are taken.
+    pub fn register(&self, app: App) {
+        *self.shared.app() = Some(app);
     }
 
     /// From now on webhooks go to this address; before, they go nowhere.
@@ -130,6 +138,10 @@ impl GitHub {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn app(&self) -> MutexGuard<'_, Option<App>> {
+        self.app.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn announce_run(&self, repository: &str, run_id: u64, action: &str) {
@@ -191,6 +203,13 @@ impl StandIn for Api {
                 403,
                 "Request forbidden by administrative rules. Please set a User-Agent header.",
             );
+        }
+        if request.path.starts_with("/app/") {
+            let proven = self.0.app().as_ref().is_some_and(|app| app.proves(request));
+            return match proven {
+                true => api::answer_app(&self.0, request),
+                false => api::refused(401, "A JSON web token could not be decoded"),
+            };
         }
         if !request.has_token(&self.0.setup.token) {
             return api::refused(401, "Bad credentials");
