@@ -163,7 +163,7 @@ pub fn all(frozen: &Frozen, effort: Effort) -> Vec<Cell> {
     cells.extend(repairs(frozen));
     cells.push(plain("s7/fleet".to_owned(), Kind::Fleet, 1));
     if effort == Effort::Quick {
-        cells.iter_mut().for_each(|cell| shorten(cell));
+        cells.iter_mut().for_each(shorten);
     }
     cells
 }

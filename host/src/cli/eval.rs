@@ -79,6 +79,18 @@ struct Seeds {
     to: u64,
 }
 
+impl Seeds {
+    fn told(self) -> String {
+        let Self { from, to } = self;
+        let rehearsal =
+            if from < TUNING_END { ", some of which are for tuning: **a rehearsal**" } else { "" };
+        format!("{from} to {}{rehearsal}", to - 1)
+    }
+}
+
+/// Seeds before this one are for tuning.
+const TUNING_END: u64 = 100;
+
 /// More seeds than this are a mistake: the run would take days.
 const SEEDS_MAX: u64 = 10_000;
 
@@ -126,7 +138,7 @@ impl Detection {
         if let Some(Seeds { from, to }) = self.seeds {
             command.push_str(&format!(" --seeds {from}..{to}"));
         }
-        Made { command, seeds, quick: self.quick }
+        Made { command, seeds, revision: revision(), quick: self.quick }
     }
 
     fn scored(&self) -> Result<Scores, CliError> {
@@ -148,6 +160,14 @@ impl Detection {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         self.jobs.unwrap_or_else(processors).max(1)
     }
+}
+
+/// The commit of the checkout one is in; none elsewhere, or without git.
+fn revision() -> Option<String> {
+    let mut git = std::process::Command::new("git");
+    let answer = git.args(["describe", "--always", "--dirty", "--exclude", "*"]).output().ok()?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    answer.status.success().then(|| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 fn write(folder: &Path, report: &Report) -> Result<PathBuf, CliError> {

@@ -89,13 +89,19 @@ impl Expert for SeasonAgo {
     }
 }
 
-/// Smoothing of level, trend and season, and the damping of the trend.
-const ALPHA: f64 = 0.2;
-const BETA: f64 = 0.01;
-const GAMMA: f64 = 0.2;
-const PHI: f64 = 0.98;
+/// How fast level, trend and season follow, and how the trend is damped.
+#[derive(Clone, Copy)]
+struct Smoothing {
+    level: f64,
+    trend: f64,
+    season: f64,
+    damping: f64,
+}
+
+const SMOOTHING: Smoothing = Smoothing { level: 0.2, trend: 0.01, season: 0.2, damping: 0.98 };
 
 struct HoltWinters {
+    by: Smoothing,
     level: f64,
     trend: f64,
     season: Vec<f64>,
@@ -105,7 +111,7 @@ struct HoltWinters {
 
 impl HoltWinters {
     fn new(period: usize) -> Self {
-        Self { level: 0.0, trend: 0.0, season: vec![0.0; period], first: Vec::new(), at: 0 }
+        Self { by: SMOOTHING, level: 0.0, trend: 0.0, season: vec![0.0; period], first: Vec::new(), at: 0 }
     }
 
     fn learning(&self) -> bool {
@@ -122,7 +128,7 @@ impl Expert for HoltWinters {
         if self.learning() {
             return self.first.last().copied().unwrap_or(0.0);
         }
-        self.level + PHI * self.trend + self.season.get(self.at).copied().unwrap_or(0.0)
+        self.level + self.by.damping * self.trend + self.season.get(self.at).copied().unwrap_or(0.0)
     }
 
     fn observe(&mut self, value: f64) {
@@ -135,10 +141,10 @@ impl Expert for HoltWinters {
             return;
         }
         let error = value - self.forecast();
-        self.level += PHI * self.trend + ALPHA * error;
-        self.trend = PHI * self.trend + ALPHA * BETA * error;
+        self.level += self.by.damping * self.trend + self.by.level * error;
+        self.trend = self.by.damping * self.trend + self.by.level * self.by.trend * error;
         if let Some(season) = self.season.get_mut(self.at) {
-            *season += GAMMA * error;
+            *season += self.by.season * error;
         }
         self.at = (self.at + 1) % self.season.len();
     }
@@ -152,17 +158,31 @@ mod tests {
     #[test]
     fn damped_holt_winters_is_the_published_one() {
         let mut expert = HoltWinters {
+            by: Smoothing { level: 0.3, trend: 0.1, season: 0.2, damping: 0.95 },
             level: 14.25,
             trend: 0.5,
             season: vec![-4.25, -0.25, -6.25, 10.75],
             first: vec![0.0; 4],
             at: 0,
         };
-        // By hand from the recursion, with this file's constants: 14.25 + .98*.5 - 4.25.
-        assert!((expert.forecast() - 10.49).abs() < 1e-12);
-        expert.observe(10.0);
-        // Error -.49: level 14.25+.49-.098, trend .49-.00098, season -.25.
-        assert!((expert.forecast() - (14.642 + 0.98 * 0.48902 - 0.25)).abs() < 1e-12);
+        let seen = [
+            (10.0, 10.475),
+            (14.0, 14.770_212_5),
+            (8.0, 8.933_024_568_75),
+            (25.0, 26.000_708_025_728_123),
+            (12.0, 10.907_186_725_499_402),
+            (16.0, 15.493_739_938_288_08),
+            (9.0, 9.929_348_098_727_019),
+            (28.0, 26.910_998_484_791_16),
+        ];
+        for (value, expected) in seen {
+            assert!(
+                (expert.forecast() - expected).abs() < 1e-9,
+                "{} instead of {expected}",
+                expert.forecast()
+            );
+            expert.observe(value);
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Made {
     pub command: String,
     /// The seeds in words.
     pub seeds: String,
+    /// The commit that was run, where it is known.
+    pub revision: Option<String>,
     /// Whether it was only a quick look.
     pub quick: bool,
 }
@@ -77,7 +79,12 @@ mod tests {
     fn a_report_shows_a_failed_control_and_each_score_beside_its_twin()
     -> Result<(), Box<dyn std::error::Error>> {
         let scores: Scores = serde_json::from_str(SCORES)?;
-        let made = Made { command: "homeostat eval detection".into(), seeds: "0 to 9".into(), quick: false };
+        let made = Made {
+            command: "homeostat eval detection".into(),
+            seeds: "0 to 9".into(),
+            revision: None,
+            quick: false,
+        };
         let report = draw(&scores, &made)?;
         assert!(report.markdown.contains("FAILED CONTROL"), "{}", report.markdown);
         assert!(report.markdown.contains("00ff"));

@@ -60,6 +60,9 @@ fn by_number(cells: Vec<&str>, prefix: &str) -> Vec<(f64, String)> {
     found
 }
 
+/// A system, its colour and its points.
+type Line = (&'static str, RGBColor, Vec<(f64, f64)>);
+
 struct Picture {
     file: &'static str,
     title: &'static str,
@@ -87,7 +90,7 @@ impl Picture {
         &self,
         svg: &mut String,
         cells: &[(f64, String)],
-        lines: &[(&str, RGBColor, Vec<(f64, f64)>)],
+        lines: &[Line],
     ) -> Result<(), Box<dyn std::error::Error>> {
         let (low, high, unit) = self.y;
         let (first, last) =

@@ -13,8 +13,9 @@ pub(super) fn opening(scores: &Scores, made: &Made) -> String {
         let names: Vec<&str> = failed.iter().map(|control| control.name.as_str()).collect();
         text.push_str(&format!("**FAILED CONTROL: {}. The numbers below are void.**\n\n", names.join("; ")));
     }
+    let revision = made.revision.as_ref().map_or_else(String::new, |revision| format!(" at {revision}"));
     text.push_str(&format!(
-        "Written by `{}`. Seeds {}. Parameters: `crates/lab/frozen.toml`, SHA-256 `{}`.\n\n{RULES}",
+        "Written by `{}`{revision}. Seeds {}. Parameters: `crates/lab/frozen.toml`, SHA-256 `{}`.\n\n{RULES}",
         made.command, made.seeds, scores.frozen
     ));
     text
@@ -26,7 +27,7 @@ scorer in Python (`scorer/`) holds them against the truth. Intervals are exact a
 Pearson; Garwood for rates). A delay counts all lives, those without a call as infinitely long; a \
 dash is a median that does not exist, because fewer than half were called. Every score of a fault \
 stands beside the share of healthy lives of the same world that the same system called (A/A). \
-Nothing was tuned on these seeds. How a run is made, and what would make it void, is in \
+How a run is made, and what would make it void, is in \
 [the decision on the laboratory](../adr/0012-laboratory.md).";
 
 pub(super) fn picture(file: &str) -> String {

@@ -17,8 +17,8 @@ pub(super) fn life(life: Life, ticks: &[Tick], frozen: &Frozen, lines: &mut Line
     let mut say = |system: &str, said: &Said| lines.decision(&name, &format!("control:{system}"), said);
     say("null", &Said::default());
     say("random", &at_random(&mut life.random("control"), frozen));
-    say("swapped", &judged(ticks.iter().map(|tick| swapped(tick)), frozen, tell));
-    say("zero", &judged(ticks.iter().map(|tick| without_errors(tick)), frozen, tell));
+    say("swapped", &judged(ticks.iter().map(swapped), frozen, tell));
+    say("zero", &judged(ticks.iter().map(without_errors), frozen, tell));
     say("duplicated", &judged(ticks.iter().copied(), frozen, tell_twice));
     say("silent", &judged(ticks.iter().copied(), frozen, tell_without_canary));
     say("blind", &judged(ticks.iter().copied(), frozen, tell_until_blind));
