@@ -33,11 +33,13 @@ use crate::{
 
 mod commit;
 mod rate;
+mod run;
 mod text;
 
 use commit::Commit;
 use rate::{Rate, Test};
 pub use rate::{p_real, retry_pays};
+pub use run::{Outcome, Rest, Run, Taken};
 
 /// The stored form's version.
 const SCHEMA: u32 = 1;
@@ -71,49 +73,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self { retry_cost: 0.03, block_cost: 0.6, alpha: 0.02 }
     }
-}
-
-/// What became of the tests that are not named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
-    /// They ran and passed.
-    Passed,
-    /// They did not run, as after the first failure or when the build broke, or nobody knows.
-    Unknown,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome<'a> {
-    /// All went well.
-    Passed,
-    /// It failed.
-    Failed {
-        /// The tests that failed, as far as they are known.
-        tests: &'a [&'a str],
-        /// What became of the others.
-        rest: Rest,
-    },
-}
-
-/// One run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run<'a> {
-    /// Of which commit.
-    pub commit: &'a str,
-    /// The run and its attempt; what makes a duplicate.
-    pub id: &'a str,
-    /// How it ended.
-    pub outcome: Outcome<'a>,
-}
-
-/// What became of what was told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    /// It counts.
-    Counted,
-    /// It was taken before.
-    Duplicate,
 }
 
 /// What is thought of a commit.

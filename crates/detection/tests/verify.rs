@@ -19,6 +19,15 @@ fn begun(times: f64, dispersion: f64) -> Verification {
     Verification::begin(&Before { usual: USUAL, bad, dispersion, attempt_ms: ATTEMPT_MS }).unwrap()
 }
 
+/// With rates that are estimates, as in life: six hours of the usual one, ten minutes of the bad.
+fn estimated(chance: &mut Chance, times: f64, burst: u64, dispersion: f64) -> Verification {
+    let mut count = |seconds: u64, share: f64| {
+        (0..seconds / 300).fold(Tally::default(), |all, _| all.plus(chance.tally(60 * BATCH, share, burst)))
+    };
+    let (usual, bad) = (count(21_600, 0.002), count(600, 0.002 * times));
+    Verification::begin(&Before { usual, bad, dispersion, attempt_ms: ATTEMPT_MS }).unwrap()
+}
+
 /// Feeds batches until `until_ms` after the attempt or the first verdict that is not *checking*.
 fn run(
     verification: &mut Verification,
@@ -47,7 +56,7 @@ fn decided(verdict: Verdict) -> bool {
 fn called_fixed(times: f64, share: f64, burst: u64, believed: u64) -> f64 {
     let fixed = (0..RUNS).filter(|seed| {
         let mut chance = Chance::of(*seed);
-        let mut verification = begun(times, believed as f64);
+        let mut verification = estimated(&mut chance, times, burst, believed as f64);
         let (judged, _) = run(&mut verification, 3_600_000, decided, |_| chance.tally(BATCH, share, burst));
         judged.proven_ms.is_some()
     });
@@ -63,7 +72,7 @@ fn seconds_to_proof(times: f64, late_ms: u64, burst: u64) -> u64 {
     let mut seconds: Vec<u64> = (0..2_000)
         .map(|seed| {
             let mut chance = Chance::of(seed);
-            let mut verification = begun(times, burst as f64);
+            let mut verification = estimated(&mut chance, times, burst, burst as f64);
             let (judged, _) = run(&mut verification, 3_600_000, decided, |since_ms| {
                 let share = if since_ms < late_ms { 0.002 * times } else { 0.002 };
                 chance.tally(BATCH, share, burst)
