@@ -1,9 +1,10 @@
 //! Has the series moved, and stayed there? Bets on the residual from what is usual.
 //!
 //! Two betting Shiryaev–Roberts detectors, one for each direction, on the residual of a robust
-//! level (with the time of day taken off once it is known). As long as residuals are on average no
-//! larger than they were in the past they are measured by, a false alarm comes on average after at
-//! least [`RUN_LENGTH`] values.
+//! level (with the time of day taken off once it is known). As long as residuals are expected to be
+//! no larger than they were in the worst block of the history they are measured by, a false alarm
+//! comes on average after at least [`RUN_LENGTH`] values. Where a series wanders more than it did
+//! in its history, that is found, rightly, to be a shift.
 //!
 //! What this does not do: say that the series is well again.
 
@@ -19,9 +20,11 @@ pub(super) const RUN_LENGTH: f64 = 1e5;
 const CAP: f64 = 8.0;
 /// How fast the level follows; slow, so that a shift is seen before it is usual.
 const RATE: f64 = 0.001;
-/// Values whose residuals say what is usual, before any bet.
-const HISTORY: u32 = 200;
-/// The healthy mean is taken to be this much above the past one.
+/// Values in a block of the history, and blocks that say what is usual before any bet. A series
+/// that wanders is above its level for a while: the highest block is the healthy mean.
+const BLOCK: u32 = 60;
+const BLOCKS: u32 = 10;
+/// The healthy mean is taken to be this much above the highest past one.
 const MEAN_MARGIN: f64 = 1.1;
 /// The healthy mean of capped residuals is at least this: about that of normal noise.
 const MEAN_MIN: f64 = 0.06;
@@ -31,14 +34,16 @@ const MEAN_MIN: f64 = 0.06;
 pub(super) struct Alarm {
     level: Level,
     seen: u32,
+    /// Of the block so far, and the highest of a whole block; of each direction.
     sums: [f64; 2],
+    highest: [f64; 2],
     detectors: Option<[EDetector; 2]>,
 }
 
 impl Alarm {
     /// Takes a finite value; true when the series has moved. It then starts anew.
     pub(super) fn observe(&mut self, at_ms: i64, value: f64, season: &Season) -> bool {
-        let value = value - season.usual(at_ms).map_or(0.0, |usual| usual.center);
+        let value = value - season.offset(at_ms);
         let residual = self.level.residual(value);
         let bets = [residual, -residual].map(|side| side.clamp(0.0, CAP) / CAP);
         self.level.observe(value, RATE);
@@ -66,8 +71,15 @@ impl Alarm {
         for (sum, bet) in self.sums.iter_mut().zip(bets) {
             *sum += bet;
         }
-        if self.seen >= HISTORY {
-            let means = self.sums.map(|sum| (MEAN_MARGIN * sum / f64::from(self.seen)).max(MEAN_MIN));
+        if !self.seen.is_multiple_of(BLOCK) {
+            return;
+        }
+        for (highest, sum) in self.highest.iter_mut().zip(&mut self.sums) {
+            *highest = highest.max(*sum / f64::from(BLOCK));
+            *sum = 0.0;
+        }
+        if self.seen >= BLOCK * BLOCKS {
+            let means = self.highest.map(|mean| (MEAN_MARGIN * mean).max(MEAN_MIN));
             self.detectors = Some(means.map(|mean| EDetector::new(1.0, mean)));
         }
     }

@@ -7,15 +7,24 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Bins, each a quarter of an e-fold wide: from [`FIRST`] to 26 million times as much.
-pub(super) const BINS: usize = 96;
-const BINS_PER_E_FOLD: f64 = 4.0;
+/// Bins, each a sixth of an e-fold wide: from [`FIRST`] to nine million times as much.
+const BINS: usize = 96;
+const BINS_PER_E_FOLD: f64 = 6.0;
 /// What is not above this falls into the first bin.
 const FIRST: f64 = 1e-3;
-/// Twice as many, and counts are halved: a month of five-minute values.
-const TOTAL_MAX: u32 = 10_000;
+/// So many, and counts are halved: one to two weeks of five-minute values are remembered well.
+const TOTAL_MAX: u32 = 5_000;
 /// Beyond the record, `k` times as much is `k` to this power times as rare.
-const TAIL_POWER: f64 = 4.0;
+const TAIL_POWER: f64 = 5.0;
+
+/// Whether a number that is asked for is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// It is one of those before the next.
+    Yes,
+    /// It is not: it is too early to say how large it is.
+    No,
+}
 
 /// The counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,26 +41,34 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// How many powers of ten rarer than common: −log10 of the share of numbers as large, at
-    /// least 0. 0 before anything was seen.
-    pub(super) fn surprise(&self, number: f64) -> f64 {
+    /// How many powers of ten rarer than common a number is, at least 0 and finite: −log10 of the
+    /// share of numbers before it that were as large. 0 before anything was counted. Counts it,
+    /// when it is to be counted.
+    pub(super) fn surprise(&mut self, number: f64, counted: Counted) -> f64 {
+        let bin = bin(number);
+        let surprise = self.rarity(number, bin);
+        if counted == Counted::Yes {
+            self.count(number, bin);
+        }
+        surprise
+    }
+
+    fn rarity(&self, number: f64, bin: usize) -> f64 {
         if self.total == 0 {
             return 0.0;
         }
         let all = f64::from(self.total) + 1.0;
         if number > self.record {
             let times = number / self.record.max(FIRST);
-            return (all.log10() + TAIL_POWER * times.max(1.0).log10()).max(0.0);
+            return all.log10() + TAIL_POWER * times.max(1.0).log10();
         }
-        let bin = bin(number);
-        let above: u32 = self.counts.iter().skip(bin + 1).map(|count| u32::from(*count)).sum();
-        let here = f64::from(self.counts.get(bin).copied().unwrap_or_default());
-        -((f64::from(above) + 0.5 * here + 0.5) / all).min(1.0).log10()
+        let Some((here, above)) = self.counts.get(bin..).and_then(<[u16]>::split_first) else { return 0.0 };
+        let above: u32 = above.iter().map(|count| u32::from(*count)).sum();
+        -((f64::from(above) + 0.5 * f64::from(*here) + 0.5) / all).min(1.0).log10()
     }
 
-    /// Counts a number, at least 0 and finite.
-    pub(super) fn observe(&mut self, number: f64) {
-        if let Some(count) = self.counts.get_mut(bin(number)) {
+    fn count(&mut self, number: f64, bin: usize) {
+        if let Some(count) = self.counts.get_mut(bin) {
             *count = count.saturating_add(1);
         }
         self.total += 1;
@@ -72,8 +89,40 @@ fn bin(number: f64) -> usize {
     if number <= FIRST || number.is_nan() {
         return 0;
     }
-    let bin = ((number / FIRST).ln() * BINS_PER_E_FOLD).min(95.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 95")]
-    let bin = bin as usize;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast stays in range")]
+    let bin = ((number / FIRST).ln() * BINS_PER_E_FOLD) as usize;
     bin.min(BINS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_as_rare_as_those_before_it_say() {
+        let mut histogram = Histogram::default();
+        assert!(histogram.surprise(1.0, Counted::Yes).abs() < 1e-12);
+        for _ in 0..998 {
+            histogram.surprise(1.0, Counted::Yes);
+        }
+        histogram.surprise(100.0, Counted::Yes);
+        // 1,000 were counted. Half of the 999 equal ones count as larger.
+        let check = |number: f64, share: f64| {
+            let surprise = histogram.clone().surprise(number, Counted::No);
+            assert!((surprise + share.log10()).abs() < 1e-12, "{number}: {surprise}");
+        };
+        check(1.0, (1.0 + 0.5 * 999.0 + 0.5) / 1001.0);
+        check(10.0, 1.5 / 1001.0);
+        check(100.0, 1.0 / 1001.0);
+        check(1000.0, 1e-5 / 1001.0);
+    }
+
+    #[test]
+    fn old_numbers_weigh_less_and_the_counts_stay_bounded() {
+        let mut histogram = Histogram::default();
+        for step in 0..50_000_u32 {
+            histogram.surprise(f64::from(step % 7) + 0.5, Counted::Yes);
+            assert!(histogram.is_sound() && histogram.total < TOTAL_MAX);
+        }
+    }
 }

@@ -16,7 +16,9 @@
 mod alarm;
 mod clock;
 pub mod forecast;
+mod habit;
 mod histogram;
+mod lags;
 mod level;
 mod novelty;
 mod season;

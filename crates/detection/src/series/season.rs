@@ -13,15 +13,17 @@ const DAY_MS: i64 = 86_400_000;
 /// A bin speaks after it was visited on so many days.
 const DAYS_MIN: u8 = 2;
 /// A day weighs so much of what is usual in its bin.
-const RATE: f64 = 0.2;
+const RATE: f64 = 0.21;
+/// No half-hour varies by less than this share of its level from day to day.
+const SPREAD_MIN: f64 = 1e-3;
 /// A deviation moves a bin as if it were at most this many spreads.
 const CLIP: f64 = 3.0;
 
 /// The usual values of a day; the mean of a visit moves its bin when the visit is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Season {
-    centers: Vec<f32>,
-    spreads: Vec<f32>,
+    centers: Vec<f64>,
+    spreads: Vec<f64>,
     days: Vec<u8>,
     /// The bin that is being visited, and the sum and number of its values so far.
     visit: u8,
@@ -58,9 +60,7 @@ impl Season {
         if self.days.get(bin).copied().unwrap_or_default() < DAYS_MIN {
             return None;
         }
-        let center = f64::from(*self.centers.get(bin)?);
-        let spread = f64::from(*self.spreads.get(bin)?);
-        Some(Usual { center, spread })
+        Some(Usual { center: *self.centers.get(bin)?, spread: *self.spreads.get(bin)? })
     }
 
     /// Takes a finite value.
@@ -75,7 +75,6 @@ impl Season {
     }
 
     /// The visit is over.
-    #[expect(clippy::cast_possible_truncation, reason = "seven digits are enough of what is usual")]
     fn leave(&mut self) {
         let bin = usize::from(self.visit);
         let (sum, count) = (std::mem::take(&mut self.sum), std::mem::take(&mut self.count));
@@ -90,15 +89,25 @@ impl Season {
         let mean = sum / f64::from(count);
         *days = days.saturating_add(1);
         let rate = RATE.max(1.0 / f64::from(*days));
-        let deviation = mean - f64::from(*center);
         if *days == 1 {
-            *center = mean as f32;
+            *center = mean;
             return;
         }
-        let unit = f64::from(*spread);
-        let clip = if *days < 4 { f64::INFINITY } else { CLIP * unit.max(1e-3 * f64::from(center.abs())) };
-        *center = (f64::from(*center) + rate * deviation.clamp(-clip, clip)) as f32;
-        *spread = (unit + rate * (deviation.abs().min(clip) - unit)) as f32;
+        let deviation = mean - *center;
+        let clip = if *days < 4 { f64::INFINITY } else { CLIP * spread.max(SPREAD_MIN * center.abs()) };
+        *center += rate * deviation.clamp(-clip, clip);
+        *spread += rate * (deviation.abs().min(clip) - *spread);
+    }
+
+    /// How much higher than over the whole day it usually is at this time; 0 until a whole day is
+    /// known, so that what it is taken off does not jump half-hour by half-hour.
+    pub(super) fn offset(&self, at_ms: i64) -> f64 {
+        if self.days.iter().any(|days| *days < DAYS_MIN) {
+            return 0.0;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+        let mean = self.centers.iter().sum::<f64>() / BINS as f64;
+        self.centers.get(bin(at_ms)).map_or(0.0, |center| center - mean)
     }
 
     /// Whether a stored one is well formed.
