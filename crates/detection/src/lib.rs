@@ -13,6 +13,7 @@
 
 mod assess;
 pub mod burn;
+pub mod capacity;
 pub mod cause;
 mod deployment;
 mod error_rate;
