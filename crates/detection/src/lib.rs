@@ -16,6 +16,7 @@ pub mod burn;
 pub mod capacity;
 pub mod cause;
 mod deployment;
+pub mod disaster;
 mod error_rate;
 mod finding;
 pub mod flake;
