@@ -4,8 +4,14 @@
 //! each saying when its finding opens and closes. `score` turns their parts into one number and
 //! a verdict; [`assess()`] answers how a service has been since an attempt.
 //!
-//! What this crate does not do: it reads no clock (the caller passes now), performs nothing,
-//! plans nothing, and does not correlate services with each other.
+//! Beside them, each with a state of its own: [`judge`] (a canary against its baseline), [`series`]
+//! (one series against its past, and what it will be), [`burn`] (an objective's budget), [`flake`]
+//! (failed builds and tests), [`verify`] (is it fixed), [`cause`] (which change did it),
+//! [`capacity`] (will the queue pass) and [`disaster`] (many findings at once), on the tests of
+//! [`sequential`].
+//!
+//! What this crate does not do: it reads no clock (the caller passes now), performs nothing and
+//! plans nothing.
 //!
 //! Invariants: the state of a service is bounded; deliveries of one deployment or run end in the
 //! same state in whatever order they come, and duplicates change nothing; a condition that stays
