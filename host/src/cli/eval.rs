@@ -128,9 +128,7 @@ impl Detection {
     }
 
     fn made(&self) -> Made {
-        let seeds = self
-            .seeds()
-            .map_or_else(|_| String::new(), |seeds| format!("{} to {}", seeds.from, seeds.to - 1));
+        let seeds = self.seeds().map_or_else(|_| String::new(), Seeds::told);
         let mut command = "homeostat eval detection".to_owned();
         if self.quick {
             command.push_str(" --quick");
