@@ -3,9 +3,10 @@
 //! Two e-processes run side by side on the error counts that follow the attempt, both on Poisson
 //! likelihood ratios tempered by how bursty errors are (`e·ln(λ₁/λ₀) − n·(λ₁ − λ₀)`, over φ):
 //!
-//! * *fixed*: the rate is at least `λ₀ = √(usual · bad)`, less half of what it is uncertain by,
-//!   against its being the usual one again. A remedy may take a while to work, so a small part of the stake is kept for beginning later;
-//!   without it, every bad minute before the remedy works would have to be made up for.
+//! * *fixed*: the rate is at least `λ₀ = √(usual · bad)`, less half of what that is uncertain by,
+//!   against its being the usual one again. A remedy may take a while to work, so a small part of
+//!   the stake is kept for beginning later; without it, every bad minute before the remedy works
+//!   would have to be made up for.
 //! * *worse*: the rate is at most the bad one, against its being higher still.
 //!
 //! Opens nothing; closes a case. *Proven* when the first reaches 20 after at least two batches: by
