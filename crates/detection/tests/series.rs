@@ -48,6 +48,19 @@ fn a_quiet_series_stays_normal() {
     assert!(judged.iter().all(|row| !row.moved));
 }
 
+/// The stated run length is 100,000 values: of each direction ten false alarms in a million at most.
+#[test]
+fn a_shift_is_not_found_where_there_is_none() {
+    let judged = judge((0..1_000_000_i64).map(|step| {
+        // Noise with rare bursts, over a day that goes up and down.
+        let day = (step % 1_440 - 720).abs();
+        let burst = if noise(step + 5) < 0.01 { 30.0 } else { 0.0 };
+        100.0 + noise(step) + burst + f64::from(u16::try_from(day).unwrap_or(0)) / 100.0
+    }));
+    let moved = judged.iter().filter(|row| row.moved).count();
+    assert!(moved <= 20, "{moved} in a million");
+}
+
 #[test]
 fn a_spike_a_drop_and_a_shift_are_found_at_once() {
     for change in [|value: f64| value + 60.0, |value: f64| value - 45.0, |value: f64| value * 3.0] {

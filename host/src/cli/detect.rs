@@ -75,7 +75,8 @@ fn score(text: &str) -> Result<f64, String> {
 /// writing failed.
 pub fn run(arguments: &Arguments) -> Result<(), CliError> {
     let (input, bytes) = open(&arguments.series)?;
-    let mut output = Output::new(BufWriter::with_capacity(BUFFER, std::io::stdout().lock()), arguments.json);
+    let form = if arguments.json { Form::Json } else { Form::Csv };
+    let mut output = Output { writer: BufWriter::with_capacity(BUFFER, std::io::stdout().lock()), form };
     let mut settings = Settings::default();
     settings.anomaly_score = arguments.anomaly_score.unwrap_or(settings.anomaly_score);
     let mut judge = Judge { series: Series::default(), settings, told: Told::default() };
@@ -95,7 +96,10 @@ pub fn run(arguments: &Arguments) -> Result<(), CliError> {
 }
 
 fn title(series: &Path) -> String {
-    if series == Path::new("-") { "standard input".to_owned() } else { series.display().to_string() }
+    match series.file_name() {
+        Some(name) if name != "-" => name.to_string_lossy().into_owned(),
+        _ => "standard input".to_owned(),
+    }
 }
 
 /// The input, and how long it is where that is known.
@@ -175,10 +179,6 @@ enum Form {
 }
 
 impl<W: Write> Output<W> {
-    fn new(writer: W, json: bool) -> Self {
-        Self { writer, form: if json { Form::Json } else { Form::Csv } }
-    }
-
     fn heading(&mut self) -> std::io::Result<()> {
         match self.form {
             Form::Csv => writeln!(self.writer, "timestamp,value,anomaly_score,verdict"),
@@ -209,5 +209,77 @@ impl Picture {
     fn draw(self, file: &Path, title: &str) -> anyhow::Result<()> {
         let svg = self.svg(title)?;
         std::fs::write(file, svg).with_context(|| format!("{} cannot be written", file.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(input: &str, form: Form) -> (String, Judge) {
+        let mut judge =
+            Judge { series: Series::default(), settings: Settings::default(), told: Told::default() };
+        let mut output = Output { writer: Vec::new(), form };
+        let end = judge.all(Reader::new(input.as_bytes()), &mut output, None, &Progress::new(None));
+        assert!(end.is_ok_and(|end| end == End::Done));
+        (String::from_utf8(output.writer).expect("text"), judge)
+    }
+
+    #[test]
+    fn each_row_with_a_time_has_an_answer_in_its_place() {
+        let (text, judge) = answer("timestamp,value\n10,1\n20,\nx,1\n30,2\n5,3\n", Form::Csv);
+        let expected = "timestamp,value,anomaly_score,verdict\n10,1,0.000000,learning\n\
+                        20,,0.000000,blind\n30,2,0.000000,learning\n5,3,0.000000,blind\n";
+        assert_eq!(text, expected);
+        assert!(matches!(judge.told.verdict(), Err(CliError::Failure(_))));
+    }
+
+    #[test]
+    fn json_says_what_is_odd() {
+        let (text, judge) = answer("2024-01-01 00:00:00,nan\n", Form::Json);
+        let expected = r#"{"timestamp":"2024-01-01 00:00:00","value":null,"anomaly_score":0.0,"verdict":"blind","note":"no value: blind"}"#;
+        assert_eq!(text.trim_end(), expected);
+        assert!(judge.told.verdict().is_ok());
+    }
+
+    #[test]
+    fn an_input_without_rows_is_wrong() {
+        for input in ["", "timestamp,value\n", "x,y\na,b\n"] {
+            let (_, judge) = answer(input, Form::Csv);
+            assert!(matches!(judge.told.verdict(), Err(CliError::Usage(_))), "{input}");
+        }
+    }
+
+    #[test]
+    fn a_long_series_is_a_picture_of_bounded_size() -> anyhow::Result<()> {
+        let rows: String = (0..50_000).map(|row| format!("{},{}\n", row * 60, row % 97)).collect();
+        let mut judge =
+            Judge { series: Series::default(), settings: Settings::default(), told: Told::default() };
+        let mut output = Output { writer: std::io::sink(), form: Form::Csv };
+        let mut picture = Picture::new(0.5);
+        let progress = Progress::new(None);
+        let end = judge.all(Reader::new(rows.as_bytes()), &mut output, Some(&mut picture), &progress);
+        assert!(end.is_ok());
+        let svg = picture.svg("a title")?;
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && svg.contains("a title"));
+        assert!(svg.len() < 1 << 20, "{}", svg.len());
+        Ok(())
+    }
+
+    #[test]
+    fn a_picture_of_anything_is_a_picture() -> anyhow::Result<()> {
+        let settings = Settings::default();
+        for values in
+            [vec![], vec!["0"], vec!["0", "0"], vec!["1e300", "-1e300"], vec!["1e16", "10000000000000002"]]
+        {
+            let rows: String = (0..).zip(&values).map(|(row, value)| format!("{row},{value}\n")).collect();
+            let (mut reader, mut series) = (Reader::new(rows.as_bytes()), Series::default());
+            let mut picture = Picture::new(0.5);
+            while let Some(Ok(row)) = reader.next() {
+                picture.add(&row, &series.observe(row.at_ms, row.value, &settings));
+            }
+            assert!(picture.svg("")?.starts_with("<svg"), "{values:?}");
+        }
+        Ok(())
     }
 }

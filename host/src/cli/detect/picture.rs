@@ -14,6 +14,10 @@ use super::row::Row;
 
 /// A column for each pixel of the width, about; joined when there are twice as many.
 const COLUMNS_MAX: usize = 2_000;
+/// Values are drawn at most this far from 0, so that their difference is finite.
+const VALUE_MAX: f64 = 1e150;
+/// The axis is at least this share of the values wide, so that it has marks.
+const FINEST: f64 = 1e-6;
 const SIZE: (u32, u32) = (1_000, 480);
 const INK: RGBColor = RGBColor(31, 78, 121);
 const ALARM: RGBColor = RGBColor(192, 57, 43);
@@ -62,6 +66,7 @@ impl Picture {
     /// Takes a row; one without a value, or out of order, is not drawn.
     pub(super) fn add(&mut self, row: &Row, judged: &Judged) {
         let Some(value) = row.value else { return };
+        let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         #[expect(clippy::cast_precision_loss, reason = "for the eye")]
         let at = row.at_ms as f64;
         if self.columns.last().is_some_and(|column| at <= column.at) {
@@ -110,7 +115,10 @@ impl Picture {
         let low = self.columns.iter().map(|column| column.low).fold(f64::INFINITY, f64::min);
         let high = self.columns.iter().map(|column| column.high).fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = if low <= high { (low, high) } else { (0.0, 1.0) };
-        let edge = ((high - low) * 0.05).max(high.abs() * 1e-6).max(f64::MIN_POSITIVE);
+        let edge = match high.abs().max(low.abs()) {
+            0.0 => 1.0,
+            size => ((high - low) * 0.05).max(size * FINEST),
+        };
         let mut chart = chart(area, Some(title), self.span(), low - edge..high + edge)?;
         let line = self.columns.iter().flat_map(|column| [(column.at, column.low), (column.at, column.high)]);
         chart.draw_series(LineSeries::new(line, INK.stroke_width(1)))?;
