@@ -5,7 +5,7 @@ use homeostat_schema::{
     types::{Correlation, Event, Finding, FindingKind, Health, Release, Severity, Trust},
 };
 
-use crate::{run::Failed, settings::Settings, state::ServiceState};
+use crate::{canary::Regression, run::Failed, settings::Settings, state::ServiceState};
 
 /// Environments whose findings are warnings; all others may have users behind them.
 const FORGIVING: [&str; 3] = ["dev", "stage", "test"];
@@ -18,6 +18,8 @@ pub(crate) enum Opened {
     Run(Failed),
     Latency,
     Errors,
+    /// The new version is worse than the old one.
+    Canary(Regression),
     Blind,
 }
 
@@ -45,6 +47,7 @@ impl Opened {
             Self::Run(_) => FindingKind::RunFailed,
             Self::Latency => FindingKind::LatencyHigh,
             Self::Errors => FindingKind::ErrorRateHigh,
+            Self::Canary(regression) => regression.kind(),
             Self::Blind => FindingKind::Blind,
         }
     }
@@ -62,7 +65,7 @@ pub(crate) fn by_event(
     let origin = match opened {
         Opened::Deployment(key) => of_deployment(state, key, event),
         Opened::Run(failed) => of_run(failed, event),
-        Opened::Latency | Opened::Errors | Opened::Blind => of_observation(state, event),
+        Opened::Latency | Opened::Errors | Opened::Canary(_) | Opened::Blind => of_observation(state, event),
     };
     let place = Place { env: &event.env, service: &event.service, now_ms };
     make(state, opened, health, origin, &place, settings)

@@ -19,6 +19,7 @@
 
 mod assess;
 pub mod burn;
+mod canary;
 pub mod capacity;
 pub mod cause;
 mod deployment;

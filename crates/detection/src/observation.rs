@@ -30,6 +30,13 @@ pub(crate) struct Errors {
     pub(crate) total: u64,
 }
 
+impl Errors {
+    /// How many failed, of those that were counted.
+    pub(crate) fn bad(self) -> u64 {
+        (self.rate * self.total as f64).round() as u64
+    }
+}
+
 /// One event's numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Observation {
@@ -109,7 +116,7 @@ impl Window {
     }
 }
 
-fn latency(event: &Event) -> Option<Latency> {
+pub(crate) fn latency(event: &Event) -> Option<Latency> {
     let signal = event.signals.iter().find(|signal| is_named(signal, &["latency-ms", "latency"]));
     let (ms, samples) = match (event.latency, signal) {
         (_, Some(signal)) => (in_ms(signal), signal.samples.max(1)),
@@ -119,11 +126,23 @@ fn latency(event: &Event) -> Option<Latency> {
     (ms.is_finite() && ms >= 0.0).then_some(Latency { ms, samples })
 }
 
-fn errors(signals: &[Signal]) -> Option<Errors> {
-    let signal = signals.iter().find(|signal| is_named(signal, &["error-rate"]))?;
+pub(crate) fn errors(signals: &[Signal]) -> Option<Errors> {
+    let Some(signal) = signals.iter().find(|signal| is_named(signal, &["error-rate"])) else {
+        return counted(signals);
+    };
     let rate = if signal.unit == "%" { signal.value / 100.0 } else { signal.value };
     let valid = rate.is_finite() && (0.0..=1.0).contains(&rate);
     valid.then(|| Errors { rate, total: total(signal, rate, signals) })
+}
+
+/// From how many failed and how many there were.
+fn counted(signals: &[Signal]) -> Option<Errors> {
+    let count = |name: &str| {
+        let value = signals.iter().find(|signal| is_named(signal, &[name]))?.value;
+        (value.is_finite() && value >= 0.0).then(|| value.round())
+    };
+    let (bad, total) = (count("errors")?, count("requests")?);
+    (bad <= total && total >= 1.0).then(|| Errors { rate: bad / total, total: total as u64 })
 }
 
 fn total(signal: &Signal, rate: f64, signals: &[Signal]) -> u64 {

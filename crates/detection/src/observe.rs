@@ -3,10 +3,13 @@
 use homeostat_schema::types::{Event, EventKind, Finding, Health};
 
 use crate::{
+    canary::{self, News},
     deployment, error_rate,
     finding::{self, Opened, Place},
+    judge::Arm,
     latency,
     observation::{KEPT_AT_CLOSING, Observation},
+    progress::happened_ms,
     releases,
     score::{self, Part, Standing},
     settings::Settings,
@@ -57,9 +60,10 @@ pub fn recheck(
     settings: &Settings,
     now_ms: u64,
 ) -> Observed {
-    let stopped = !state.telemetry.blind && state.telemetry.is_silent(settings, now_ms);
+    let unheard = state.canary.as_mut().and_then(|canary| canary.tick(now_ms, settings));
+    let silent = unheard == Some(News::Blind) || state.telemetry.is_silent(settings, now_ms);
     let mut findings = Vec::new();
-    if stopped {
+    if silent && !state.telemetry.blind {
         state.telemetry.blind = true;
         let health = health_of(&state, &Opened::Blind, settings, now_ms);
         let place = Place { env, service, now_ms };
@@ -75,7 +79,10 @@ pub fn health(state: &ServiceState, settings: &Settings, now_ms: u64) -> Health 
 }
 
 fn finish(state: ServiceState, findings: Vec<Finding>, settings: &Settings) -> Observed {
-    Observed { recheck_at_ms: state.telemetry.due_ms(settings), findings, state }
+    let canary = state.canary.as_ref().and_then(|canary| canary.due_ms(settings));
+    let canary = canary.filter(|_| !state.telemetry.blind);
+    let due = [state.telemetry.due_ms(settings), canary];
+    Observed { recheck_at_ms: due.into_iter().flatten().min(), findings, state }
 }
 
 fn is_only_recorded(event: &Event) -> bool {
@@ -88,6 +95,7 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings) -> Vec<Ope
     if releases::is_about(&event.kind) {
         opened.extend(deployment::take(&mut state.releases, event).map(Opened::Deployment));
         state.follow_release();
+        restart_comparison(state, event, settings);
     }
     if matches!(event.kind, EventKind::Run) {
         opened.extend(state.runs.take(event).map(Opened::Run));
@@ -95,12 +103,45 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings) -> Vec<Ope
     if matches!(event.kind, EventKind::Observation) && reports(event) {
         state.telemetry.heard(event);
     }
-    if let Some(observation) = Observation::of(event) {
+    opened.extend(compare(state, event, settings));
+    // What the new version does is compared; thresholds are for what everybody gets.
+    let observation = Observation::of(event).filter(|_| canary::arm(event) != Some(Arm::Canary));
+    if let Some(observation) = observation {
         state.window.insert(observation);
         opened.extend(judge_latency(state, settings));
         opened.extend(judge_errors(state, settings));
     }
     opened
+}
+
+/// A newer release is compared from its own start.
+fn restart_comparison(state: &mut ServiceState, event: &Event, settings: &Settings) {
+    let Some(newest) = state.releases.newest().map(|newest| newest.key.clone()) else { return };
+    if state.compared != newest {
+        state.compared = newest;
+        if let Some(canary) = &mut state.canary {
+            canary.released(happened_ms(event), settings);
+        }
+    }
+}
+
+/// Gives the judge what an arm tells, or that nothing could be read.
+fn compare(state: &mut ServiceState, event: &Event, settings: &Settings) -> Option<Opened> {
+    let told = canary::arm(event).is_some() || (canary::is_failed_scrape(event) && state.canary.is_some());
+    if !told || !matches!(event.kind, EventKind::Observation) {
+        return None;
+    }
+    match state.canary.get_or_insert_default().take(event, settings)? {
+        News::Worse(regression) => {
+            state.releases.blemish();
+            Some(Opened::Canary(regression))
+        }
+        News::Blind if !state.telemetry.blind => {
+            state.telemetry.blind = true;
+            Some(Opened::Blind)
+        }
+        News::Blind => None,
+    }
 }
 
 /// Numbers that are none are broken telemetry, which is as good as missing.
@@ -162,6 +203,7 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
     parts.extend(state.runs.part(now_ms));
     // What was seen before telemetry stopped says nothing about now.
     if !state.telemetry.blind {
+        parts.extend(state.canary.as_ref().and_then(|canary| canary.part()));
         let observations = observations(state);
         let latency = latency::part(&observations, settings);
         parts.extend(latency.map(|part| as_open(part, state.latency_open)));

@@ -150,6 +150,11 @@ impl Releases {
         self.0.get(self.place_in_question()?)
     }
 
+    /// The release that started last, by its key.
+    pub(crate) fn newest(&self) -> Option<&Deployment> {
+        self.0.last()
+    }
+
     fn place_in_question(&self) -> Option<usize> {
         let counts = |place: &usize| {
             self.0

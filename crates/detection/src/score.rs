@@ -9,7 +9,7 @@
 //! ```
 //!
 //! so that every part counts, one bad part suffices, and doubt alone never does: with one part
-//! proven bad the score is below 25 (at most 8 + 20 · 4.1 / 5 = 24.4), with none it is at least
+//! proven bad the score is at most 25 (8 + 20 · 5.1 / 6 with a canary beside the five), with none it is at least
 //! 60. The default thresholds (30, 40, 50) lie between.
 //!
 //! Verdict: `bad` when the score, missing telemetry left out of it, is below the threshold; else
@@ -131,7 +131,14 @@ mod tests {
     use super::*;
 
     fn settings(score_min: f64) -> Settings {
-        Settings { score_min, timeout_ms: 1, latency_ms_max: 1.0, error_rate_max: 0.1, config_version: 1 }
+        Settings {
+            score_min,
+            timeout_ms: 1,
+            latency_ms_max: 1.0,
+            error_rate_max: 0.1,
+            judge: crate::judge::Settings::default(),
+            config_version: 1,
+        }
     }
 
     fn part(standing: Standing, observed: f64) -> Part {

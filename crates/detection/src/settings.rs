@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use homeostat_schema::config::{Config, Environment};
+use homeostat_schema::config::{Config, Environment, Judging};
+
+use crate::judge;
 
 /// What a service of one environment is held against.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,14 +17,16 @@ pub struct Settings {
     pub latency_ms_max: f64,
     /// A share of failed requests above this is too high; 0 to 1.
     pub error_rate_max: f64,
+    /// What a new version is compared with the old one by.
+    pub judge: judge::Settings,
     /// The configuration these come from.
     pub config_version: u64,
 }
 
 impl Settings {
-    /// The settings of an environment by its canonical name. One that the configuration does not
-    /// know gets those of `unknown`.
-    pub fn of(config: &Config, env: &str, config_version: u64) -> Self {
+    /// The settings of a service in an environment by its canonical name. One that the configuration
+    /// does not know gets those of `unknown`.
+    pub fn of(config: &Config, env: &str, service: &str, config_version: u64) -> Self {
         let known = config.environments.get(env).or_else(|| config.environments.get("unknown"));
         let environment = known.map_or_else(|| Cow::Owned(Environment::named(env)), Cow::Borrowed);
         Self {
@@ -30,8 +34,21 @@ impl Settings {
             timeout_ms: environment.timeout_s.saturating_mul(1000),
             latency_ms_max: environment.latency_ms_max,
             error_rate_max: environment.error_rate_max,
+            judge: judging(config, env, service, &environment),
             config_version,
         }
+    }
+}
+
+fn judging(config: &Config, env: &str, service: &str, environment: &Environment) -> judge::Settings {
+    let service = config.services.iter().find(|known| known.name == service);
+    let own = service.and_then(|service| service.judge.get(env)).copied().unwrap_or_default();
+    let Judging { false_rollback_max, error_margin, latency_margin } = own;
+    judge::Settings {
+        alpha: false_rollback_max.unwrap_or(environment.false_rollback_max),
+        margin: error_margin.unwrap_or(environment.error_margin),
+        sample_margin: latency_margin.unwrap_or(environment.latency_margin),
+        ..judge::Settings::default()
     }
 }
 
@@ -42,7 +59,7 @@ mod tests {
     #[test]
     fn each_environment_has_its_own_thresholds() {
         let check = |env: &str, score_min: f64, timeout_ms: u64| {
-            let settings = Settings::of(&Config::default(), env, 7);
+            let settings = Settings::of(&Config::default(), env, "shop", 7);
             assert_eq!((settings.score_min, settings.timeout_ms), (score_min, timeout_ms));
             assert_eq!(settings.config_version, 7);
         };
@@ -50,5 +67,20 @@ mod tests {
         check("stage", 40.0, 45_000);
         check("prod", 50.0, 60_000);
         check("never-heard-of", 50.0, 60_000);
+    }
+
+    #[test]
+    fn a_service_may_be_compared_by_its_own_settings() {
+        let text = "[environments.stage]\nerror_margin = 0.2\n[[service]]\nname = \"shop\"\n\
+                    judge = { prod = { false_rollback_max = 0.001 } }\n";
+        let config = Config::from_toml(text, "homeostat.toml").unwrap();
+        let check = |env: &str, service: &str, alpha: f64, margin: f64| {
+            let judge = Settings::of(&config, env, service, 1).judge;
+            assert_eq!((judge.alpha, judge.margin), (alpha, margin), "{env}/{service}");
+            assert_eq!(judge.check(), Ok(()));
+        };
+        check("prod", "shop", 0.001, 0.0);
+        check("prod", "checkout", 0.005, 0.0);
+        check("stage", "shop", 0.02, 0.2);
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{observation::Window, releases::Releases, run::Runs, telemetry::Telemetry};
+use crate::{canary::Canary, observation::Window, releases::Releases, run::Runs, telemetry::Telemetry};
 
 /// The stored form's version.
 const SCHEMA: u32 = 1;
@@ -24,6 +24,13 @@ pub struct ServiceState {
     /// A finding about errors is open.
     pub(crate) errors_open: bool,
     pub(crate) telemetry: Telemetry,
+    /// The old and the new version side by side, once an event named an arm. States from before
+    /// there was such a thing have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) canary: Option<Box<Canary>>,
+    /// The release that the canary is of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) compared: String,
 }
 
 /// A stored state could not be read.
@@ -55,6 +62,8 @@ impl Default for ServiceState {
             latency_open: false,
             errors_open: false,
             telemetry: Telemetry::default(),
+            canary: None,
+            compared: String::new(),
         }
     }
 }

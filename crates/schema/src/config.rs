@@ -78,6 +78,14 @@ pub struct Environment {
     pub latency_ms_max: f64,
     /// A share of failed requests above this is a finding; 0 to 1. Default: 0.05.
     pub error_rate_max: f64,
+    /// How likely a healthy new version may be called bad while it is compared with the old one,
+    /// over the whole comparison; 0.0001 to 0.5. Default: dev and stage 0.02, others 0.005.
+    pub false_rollback_max: f64,
+    /// How much more errors than the old version's are no regression: 0.1 is 10 % more; 0 to 10.
+    /// Default: 0.
+    pub error_margin: f64,
+    /// How much slower than the old version is no regression; 0 to 10. Default: 0.04.
+    pub latency_margin: f64,
     /// No second attempt on a service within this; seconds. Default: 300.
     pub cooldown_s: u64,
     /// Attempts allowed per service within `attempts_window_s`; 0 allows none. Default: 3.
@@ -103,6 +111,21 @@ pub enum Mode {
     Act,
 }
 
+/// What one service is compared by in one environment, where it differs from the environment.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Judging {
+    /// See [`Environment::false_rollback_max`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub false_rollback_max: Option<f64>,
+    /// See [`Environment::error_margin`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_margin: Option<f64>,
+    /// See [`Environment::latency_margin`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_margin: Option<f64>,
+}
+
 /// One service: what senders call it, and what its remedies work on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +138,9 @@ pub struct Service {
     /// Stricter or looser than the environment's, by environment name.
     #[serde(default)]
     pub mode: BTreeMap<String, Mode>,
+    /// What its new versions are compared by, by environment name.
+    #[serde(default)]
+    pub judge: BTreeMap<String, Judging>,
     /// The environment its pipeline's runs count to where their sender names none, as GitHub does.
     /// Default: none, so that they count to `unknown`, where nothing is done by itself.
     #[serde(default)]
@@ -215,10 +241,10 @@ impl Default for Config {
 impl Environment {
     /// The defaults of the environment with this canonical name; unknown names get `prod`'s.
     pub fn named(name: &str) -> Self {
-        let (score_min, timeout_s) = match name {
-            "dev" => (30.0, 30),
-            "stage" => (40.0, 45),
-            _ => (50.0, 60),
+        let (score_min, timeout_s, false_rollback_max) = match name {
+            "dev" => (30.0, 30, 0.02),
+            "stage" => (40.0, 45, 0.02),
+            _ => (50.0, 60, 0.005),
         };
         Self {
             aliases: Vec::new(),
@@ -227,6 +253,9 @@ impl Environment {
             timeout_s,
             latency_ms_max: 1000.0,
             error_rate_max: 0.05,
+            false_rollback_max,
+            error_margin: 0.0,
+            latency_margin: 0.04,
             cooldown_s: 300,
             attempts_max: 3,
             attempts_window_s: 3600,

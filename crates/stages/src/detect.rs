@@ -67,12 +67,12 @@ impl Detect {
         Self { frozen }
     }
 
-    fn settings(&self, env: &str) -> Settings {
-        Settings::of(&self.frozen.config, env, self.frozen.version)
+    fn settings(&self, env: &str, service: &str) -> Settings {
+        Settings::of(&self.frozen.config, env, service, self.frozen.version)
     }
 
     fn on_event(&self, context: &Context, field: &str, event: &Event, held: &mut Held) -> Effects {
-        let (state, settings) = (std::mem::take(&mut held.state), self.settings(&event.env));
+        let (state, settings) = (std::mem::take(&mut held.state), self.settings(&event.env, &event.service));
         let observed = detection::observe(state, event, &settings, context.now_ms);
         held.keep(context, field, (&event.env, &event.service), observed)
     }
@@ -80,13 +80,14 @@ impl Detect {
     fn on_silence(&self, context: &Context, field: &str, held: &mut Held) -> Result<Effects, StepError> {
         let (env, service) =
             name::split_field(field).ok_or_else(|| StepError(format!("not a service field: {field}")))?;
-        let (state, settings) = (std::mem::take(&mut held.state), self.settings(env));
+        let (state, settings) = (std::mem::take(&mut held.state), self.settings(env, service));
         let observed = detection::recheck(state, env, service, &settings, context.now_ms);
         Ok(held.keep(context, field, (env, service), observed))
     }
 
     fn on_assess(&self, context: &Context, request: &AssessmentRequest, state: &ServiceState) -> Effects {
-        let answer = detection::assess(state, request, &self.settings(&request.env), context.now_ms);
+        let answer =
+            detection::assess(state, request, &self.settings(&request.env, &request.service), context.now_ms);
         let answer = PlanEntry::Assessment(answer.into());
         Effects {
             outputs: vec![to_plan(context, &request.env, &request.service, &answer)],
@@ -96,7 +97,7 @@ impl Detect {
 
     fn view_of(&self, env: String, service: String, state: &ServiceState, now_ms: u64) -> ServiceView {
         ServiceView {
-            health: detection::health(state, &self.settings(&env), now_ms).into(),
+            health: detection::health(state, &self.settings(&env, &service), now_ms).into(),
             env,
             service,
             version: state.version().map(str::to_owned),

@@ -1,7 +1,7 @@
 //! Events by hand, and a service to send them to.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use homeostat_detection::{Observed, ServiceState, Settings, assess, health, observe, recheck};
+use homeostat_detection::{Observed, ServiceState, Settings, assess, health, judge, observe, recheck};
 use homeostat_schema::types::{
     AssessmentRequest, Correlation, Event, EventKind, Finding, FindingKind, Health, Signal, Status, Trust,
 };
@@ -17,6 +17,7 @@ pub(crate) fn settings() -> Settings {
         timeout_ms: 45 * S,
         latency_ms_max: 1000.0,
         error_rate_max: 0.05,
+        judge: judge::Settings::default(),
         config_version: 3,
     }
 }
@@ -87,7 +88,7 @@ pub(crate) struct Service {
     pub(crate) findings: Vec<Finding>,
     pub(crate) now_ms: u64,
     pub(crate) recheck_at_ms: Option<u64>,
-    health: Option<Health>,
+    pub(crate) health: Option<Health>,
 }
 
 impl Service {

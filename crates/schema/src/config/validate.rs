@@ -7,6 +7,10 @@ use super::{BUILT_IN_ALIASES, Config, Environment, Invalid, Learning, Mode, Serv
 use crate::identity::{ENV_NAME_CHARS_MAX, NAME_CHARS_MAX, UNASSIGNED};
 use crate::time;
 
+/// A budget of none would call nothing bad; half is a coin.
+const FALSE_ROLLBACK: RangeInclusive<f64> = 0.0001..=0.5;
+/// Eleven times as much is no margin any more.
+const MARGIN: RangeInclusive<f64> = 0.0..=10.0;
 /// More environments than anyone has; metrics carry a label for each.
 const ENVIRONMENTS_MAX: usize = 64;
 /// Services are looked through one after another for every event.
@@ -77,6 +81,9 @@ impl Config {
         within(&field("timeout_s"), environment.timeout_s, 1..=TIMEOUT_S_MAX)?;
         above_zero(&field("latency_ms_max"), environment.latency_ms_max, LATENCY_MS_MAX)?;
         within(&field("error_rate_max"), environment.error_rate_max, 0.0..=1.0)?;
+        within(&field("false_rollback_max"), environment.false_rollback_max, FALSE_ROLLBACK)?;
+        within(&field("error_margin"), environment.error_margin, MARGIN)?;
+        within(&field("latency_margin"), environment.latency_margin, MARGIN)?;
         within(&field("cooldown_s"), environment.cooldown_s, 0..=WEEK_S)?;
         within(&field("attempts_max"), environment.attempts_max, 0..=ATTEMPTS_MAX)?;
         within(&field("attempts_window_s"), environment.attempts_window_s, 1..=WEEK_S)
@@ -120,6 +127,13 @@ impl Config {
                     return Err(Invalid::new(format!("{path}.match[{index}].{field}"), "cannot be empty"));
                 }
             }
+        }
+        for (env, judging) in &service.judge {
+            let field = |field: &str| format!("{path}.judge.{env}.{field}");
+            let inner = |value: Option<f64>, least: f64| value.unwrap_or(least);
+            within(&field("false_rollback_max"), inner(judging.false_rollback_max, 0.5), FALSE_ROLLBACK)?;
+            within(&field("error_margin"), inner(judging.error_margin, 0.0), MARGIN)?;
+            within(&field("latency_margin"), inner(judging.latency_margin, 0.0), MARGIN)?;
         }
         for (env, mode) in &service.mode {
             let field = format!("{path}.mode.{env}");
