@@ -96,7 +96,7 @@ fn a_bursty_but_healthy_service_is_left_alone() {
     // Errors come in bunches of twenty, now in one arm and now in the other.
     for phase in 0..20 {
         let mut told = Told::new();
-        let burst = |step: u64, of: u64| if (step * 7 + phase) % of == 0 { 20 } else { 0 };
+        let burst = |step: u64, of: u64| if (step * 7 + phase).is_multiple_of(of) { 20 } else { 0 };
         told.feed(minutes(20), |step| (Some(burst(step, 10)), None));
         told.feed(minutes(60), |step| (Some(burst(step, 10)), Some(burst(step + 5, 90))));
         assert!(told.never(Verdict::Bad), "phase {phase}: {:?}", told.last());

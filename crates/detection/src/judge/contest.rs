@@ -14,9 +14,9 @@ use crate::sequential::{
 };
 
 /// How much the mixture counts, against its partner.
-const MIXTURE: f64 = 0.75;
+const MIXTURE: f64 = 0.92;
 /// The part of the stake that is laid at once; the rest is for what becomes bad later.
-const AT_ONCE: f64 = 0.85;
+const AT_ONCE: f64 = 0.9;
 /// Arms differ at most by this part of all traffic to count as equal.
 const EQUAL: f64 = 0.1;
 /// Where the symmetric test is sharpest, in batches.

@@ -19,6 +19,8 @@ const CAP_TIMES: f64 = 25.0;
 const CAP_MIN: f64 = 0.02;
 /// The healthy mean is taken to be larger by this.
 const ALLOWANCE: f64 = 1.1;
+/// Batches before a deployment that are enough to know what is usual.
+const BATCHES_MIN: u64 = 12;
 /// Measurements: the quantile whose exceedances are counted, and how many are needed to know it.
 const QUANTILE: f64 = 0.95;
 const VALUES_MIN: u64 = 200;
@@ -64,20 +66,14 @@ impl PastCounts {
         self.detector = Some(against(settings.bad_share_max.unwrap_or_else(|| share.min(1.0))));
     }
 
-    /// A deployment: what came before is the past, if it was enough to know.
+    /// A deployment: what came before is the past, unless it was alarming or too little to know.
     pub(super) fn restart(&mut self, settings: &Settings) {
-        const BATCHES_MIN: u64 = 12;
-        if self.detector.is_some() || self.batches >= BATCHES_MIN {
-            self.freeze_again(settings);
+        if self.value() < settings.run_length {
+            self.learned = self.learned.plus(self.seen);
+            self.batches += self.since;
         }
-    }
-
-    fn freeze_again(&mut self, settings: &Settings) {
-        if self.detector.is_none() {
+        if self.detector.is_some() || self.batches >= BATCHES_MIN.min(settings.learning_batches) {
             self.freeze(settings);
-        }
-        if let Some(detector) = &mut self.detector {
-            detector.reset();
         }
         (self.seen, self.since) = (Tally::default(), 0);
     }

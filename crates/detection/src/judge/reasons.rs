@@ -16,9 +16,9 @@ use super::words;
 use crate::sequential::ln_weighted_exp;
 
 /// How much the canary's silence counts.
-pub(super) const SILENCE: f64 = 0.05;
+pub(super) const SILENCE: f64 = 0.03;
 /// How much the metrics count that both arms report at first, together.
-const METRICS: f64 = 0.9;
+const METRICS: f64 = 0.94;
 /// Before any evidence: of ten rollouts, one and a half are bad.
 const PRIOR_ODDS: f64 = 1.5 / 8.5;
 /// With more evidence against it, a canary is not called healthy.

@@ -151,6 +151,7 @@ impl Rollout {
             self.ignored.unfit += 1;
             return;
         };
+        self.first_ms = self.first_ms.min(observation.at_ms);
         self.watch.heard(lane, observation.at_ms);
         if self.open.len() >= OPEN_MAX {
             self.close_up_to(index, settings);

@@ -11,15 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use super::contest::{Contest, Rules};
 use super::histogram::{Histogram, bins_of};
-use crate::sequential::{Arms, Tally, ln_mean_exp};
+use crate::sequential::{Arms, Tally, ln_weighted_exp};
 
 /// The quantiles of the baseline that are watched.
-pub(super) const QUANTILES: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
+pub(super) const QUANTILES: [f64; 4] = [0.5, 0.9, 0.98, 0.99];
+/// How much each counts.
+const WEIGHTS: [f64; 4] = [0.25, 0.2, 0.35, 0.2];
 /// A canary is not slower when this many of them, the lower ones, show it.
 const NOT_SLOWER: usize = 3;
 /// Measurements of the baseline after which thresholds are frozen, canary or not: what comes then
 /// tells how bursty it is.
-const ENOUGH: u64 = 1_000;
+const ENOUGH: u64 = 2_000;
 /// With fewer than this a canary waits.
 const FEWEST: u64 = 200;
 
@@ -73,8 +75,9 @@ impl Samples {
     }
 
     pub(super) fn ln_worse(&self) -> f64 {
-        let logs: Vec<f64> = self.frozen.iter().flatten().map(|frozen| frozen.contest.ln_worse()).collect();
-        if logs.is_empty() { 0.0 } else { ln_mean_exp(&logs) }
+        let parts = self.frozen.iter().flatten().zip(WEIGHTS);
+        let evidence = ln_weighted_exp(parts.map(|(frozen, weight)| (weight, frozen.contest.ln_worse())));
+        if evidence.is_finite() { evidence } else { 0.0 }
     }
 
     /// The weakest of the proofs that the canary is not slower.

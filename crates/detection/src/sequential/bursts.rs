@@ -14,15 +14,25 @@ use serde::{Deserialize, Serialize};
 use super::number::float;
 use super::{Arms, Tally};
 
-/// With no history: variance over mean that is guessed, and for how many errors the guess stands.
-const GUESS: f64 = 4.0;
-const GUESS_ERRORS: f64 = 12.0;
+/// Variance over mean that is guessed with no history.
+const GUESS: f64 = 5.0;
+/// The guess stands for so many errors, whatever was seen.
+const GUESS_ERRORS: f64 = 2.0;
+/// At first it stands for so many more, and for ever fewer until so many were seen.
+const GUESS_MORE: f64 = 30.0;
+const GUESS_MORE_UNTIL: f64 = 150.0;
+/// And at first for so many pairs of batches, and for ever fewer until so many were seen.
+const GUESS_PAIRS: f64 = 12.0;
+const GUESS_UNTIL: f64 = 120.0;
 /// Pairs of batches it takes before the estimate of both arms may count.
 const PAIRS_MIN: u64 = 30;
-/// How many standard errors, roughly, the estimate is made larger by.
-const CAUTION: f64 = 1.0;
-/// Of what the estimate is beyond 1, so much again is added: bursts vary in size.
-const TAIL: f64 = 0.3;
+/// The estimate is made larger by so many of its standard errors, roughly.
+const CAUTION: f64 = 0.5;
+/// How much larger for bursts that vary in size: the larger the bursts, the more.
+const TAIL: f64 = 1.1;
+
+/// Burstier than this is not told apart.
+const RATIO_MAX: f64 = 1e9;
 
 /// The state: two sums for each estimate, and the batch before.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -49,11 +59,17 @@ impl Sums {
 
     /// With a guess in place of what was not seen.
     fn estimate(self) -> f64 {
-        let estimate = (self.squares + GUESS * GUESS_ERRORS) / (self.errors + GUESS_ERRORS);
-        let bursts = self.errors / (2.0 * estimate.max(1.0)) + 1.0;
-        let cautious = estimate * (1.0 + CAUTION / bursts.sqrt());
-        let estimate = if cautious.is_finite() { cautious.max(1.0) } else { GUESS };
-        estimate + TAIL * (estimate - 1.0)
+        let pairs = float(self.pairs);
+        let guessed = GUESS_PAIRS * (1.0 - pairs / GUESS_UNTIL).max(0.0) * self.errors / pairs.max(1.0);
+        let more = GUESS_MORE * (1.0 - self.errors / GUESS_MORE_UNTIL).max(0.0);
+        let guessed = guessed + more + GUESS_ERRORS;
+        let estimate = (self.squares + GUESS * guessed) / (self.errors + guessed);
+        // What the estimate rests on: bursts, and pairs of batches (of which each is in two).
+        let rests_on = 1.0 / (2.0 * estimate.max(1.0) / self.errors + 1.5 / pairs) + 1.0;
+        let cautious = (estimate * (1.0 + CAUTION / rests_on.sqrt())).max(1.0);
+        let beyond = cautious - 1.0;
+        let whole = cautious + TAIL * beyond * beyond / cautious;
+        if whole.is_finite() { whole } else { RATIO_MAX }
     }
 }
 

@@ -219,3 +219,75 @@ proptest! {
         prop_assert!((whole.ln_e() - split.ln_e()).abs() < 1e-6 * (1.0 + whole.ln_e().abs()));
     }
 }
+
+#[test]
+fn all_the_stakes_of_any_onset_are_one() {
+    // Bets that neither win nor lose keep the whole.
+    let mut onset = Onset::any_time(0.8);
+    let mut log = onset.ln_first();
+    for _ in 0..1_000 {
+        log = onset.next().joined_to(log);
+        near(onset.with_what_is_left(log), 0.0);
+    }
+}
+
+#[test]
+fn what_begins_late_is_found_sooner_when_stakes_are_held_back() {
+    let after = |mut mixture: Mixture| {
+        (0..1_000).for_each(|_| mixture.observe(arms((500, 5), (500, 5)), 1.0));
+        (1..).find(|_| {
+            mixture.observe(arms((500, 15), (500, 5)), 1.0);
+            mixture.ln_e() >= 100.0_f64.ln()
+        })
+    };
+    let at_start = after(Mixture::new(Direction::Worse, 1.0)).unwrap();
+    let any_time = after(Mixture::new(Direction::Worse, 1.0).with_onset(Onset::any_time(0.9))).unwrap();
+    assert!(any_time * 5 < at_start, "{any_time} {at_start}");
+}
+
+#[test]
+fn absence_is_evidence_and_presence_takes_it_back() {
+    let mut absence = Absence::default();
+    near(absence.ln_e(), 0.0);
+    (0..100).for_each(|_| absence.heard());
+    assert!(absence.ln_e() < 0.0);
+    (0..10).for_each(|_| absence.silent());
+    assert!(absence.ln_e() > 100.0_f64.ln(), "{}", absence.ln_e());
+    (0..20).for_each(|_| absence.heard());
+    assert!(absence.ln_e() < 1.0);
+    // One slot in ten without a word is allowed.
+    let mut lossy = Absence::default();
+    (0..10_000).for_each(|at| if at % 10 == 0 { lossy.silent() } else { lossy.heard() });
+    assert!(lossy.ln_e() < 0.0);
+}
+
+#[test]
+fn the_interval_of_ratios_holds_the_true_one_and_narrows() {
+    let mut ratios = Ratios::default();
+    assert_eq!(ratios.interval(0.01), (None, None));
+    (0..20).for_each(|_| ratios.observe(arms((100, 2), (900, 9)), 1.0));
+    let (low, high) = ratios.interval(0.01);
+    assert!(low.unwrap() < 2.0 && high.unwrap() > 2.0, "{low:?} {high:?}");
+    (0..2_000).for_each(|_| ratios.observe(arms((100, 2), (900, 9)), 1.0));
+    assert_eq!(ratios.interval(0.01), (Some(1.75), Some(2.5)));
+}
+
+#[test]
+fn bursts_are_told_apart_from_what_both_arms_share() {
+    let estimate = |arms_at: fn(u64) -> Arms| {
+        let mut bursts = Bursts::default();
+        (0..2_000).for_each(|at| bursts.observe(arms_at(at)));
+        bursts.estimate()
+    };
+    // Both arms' errors rise and fall together by a factor of ten, in step with their traffic.
+    let shared =
+        estimate(|at| if at % 2 == 0 { arms((500, 1), (500, 1)) } else { arms((500, 10), (500, 10)) });
+    assert!(shared < 1.2, "{shared}");
+    // Ten errors on average: none, or a hundred at once, now in one arm and now in the other.
+    let own = estimate(|at| {
+        let bad = |salt: u64| if (at * 7 + salt).is_multiple_of(10) { 100 } else { 0 };
+        arms((500, bad(0)), (500, bad(3)))
+    });
+    assert!(own > 60.0, "{own}");
+    assert!(Bursts::default().estimate() > 5.0, "without history it is cautious");
+}
