@@ -6,7 +6,7 @@
 //! with the input.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -103,9 +103,9 @@ fn title(series: &Path) -> String {
 }
 
 /// The input, and how long it is where that is known.
-fn open(series: &Path) -> Result<(Box<dyn Read>, Option<u64>), CliError> {
+fn open(series: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), CliError> {
     if series == Path::new("-") {
-        return Ok((Box::new(std::io::stdin()), None));
+        return Ok((Box::new(std::io::stdin().lock()), None));
     }
     let wrong = |error| CliError::Usage(format!("{}: {error}", series.display()));
     let file = File::open(series).map_err(wrong)?;
@@ -132,7 +132,7 @@ struct Judge {
 impl Judge {
     fn all<W: Write>(
         &mut self,
-        mut rows: Reader<impl Read>,
+        mut rows: Reader<impl BufRead>,
         output: &mut Output<W>,
         mut picture: Option<&mut Picture>,
         progress: &Progress,

@@ -2,10 +2,11 @@
 //!
 //! Does not: judge, or stop at a row that it cannot read.
 //! Invariant: every line that is not blank, a comment (`#`) or the heading gives a row or an
-//! error with its line number; errors do not grow with the line.
+//! error with its line number; memory does not grow with a line, nor with a quote that is never
+//! closed: a cell ends with its line.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -14,6 +15,9 @@ use jiff::tz::TimeZone;
 /// Numbers from here on are milliseconds, below seconds: the year 5138 in seconds, 1973 in
 /// milliseconds.
 const SECONDS_MAX: f64 = 1e11;
+
+/// A longer line, in bytes, is no row: two cells need less than 100.
+const LINE_MAX: usize = 64 * 1024;
 
 /// So much of a cell is quoted in an error.
 const QUOTED_MAX: usize = 40;
@@ -50,7 +54,7 @@ pub(super) struct UnreadRow {
 #[error("the input cannot be read after line {line}")]
 pub(super) struct Stopped {
     line: u64,
-    source: csv::Error,
+    source: std::io::Error,
 }
 
 /// Why there is no row.
@@ -60,64 +64,93 @@ pub(super) enum Unread {
 }
 
 /// Reads rows one after the other.
-pub(super) struct Reader<R: Read> {
-    csv: csv::Reader<R>,
-    record: csv::ByteRecord,
+pub(super) struct Reader<R> {
+    input: R,
+    buffer: Vec<u8>,
+    line: u64,
+    byte: u64,
+    /// A heading may still come.
     first: bool,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: BufRead> Reader<R> {
     pub(super) fn new(input: R) -> Self {
-        let csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .comment(Some(b'#'))
-            .from_reader(input);
-        Self { csv, record: csv::ByteRecord::new(), first: true }
+        Self { input, buffer: Vec::new(), line: 0, byte: 0, first: true }
     }
 
     /// The next row; `None` at the end of the input.
     pub(super) fn next(&mut self) -> Option<Result<Row, Unread>> {
         loop {
-            match self.csv.read_byte_record(&mut self.record) {
-                Ok(false) => return None,
-                Ok(true) => {}
-                Err(source) => {
-                    let line = self.csv.position().line();
-                    return Some(Err(Unread::Stopped(Stopped { line, source })));
+            match self.read_line() {
+                Ok(Some(Length::Fits)) => {}
+                Ok(Some(Length::TooLong)) => {
+                    return Some(Err(Unread::Row(self.unread(format!("longer than {LINE_MAX} bytes")))));
                 }
+                Ok(None) => return None,
+                Err(source) => return Some(Err(Unread::Stopped(Stopped { line: self.line, source }))),
             }
+            let text = String::from_utf8_lossy(&self.buffer);
+            // Some programs put a mark of the encoding before everything.
+            let text = text.trim_start_matches('\u{feff}').trim();
+            if text.is_empty() || text.starts_with('#') {
+                continue;
+            }
+            let read = self.row(text);
             let first = std::mem::replace(&mut self.first, false);
-            match row(&self.record) {
-                // A heading, as long as it has no digits in place of a value.
-                Err(_) if first && is_heading(&self.record) => {}
-                read => return Some(read.map_err(Unread::Row)),
+            if !(first && read.is_err() && is_heading(text)) {
+                return Some(read.map_err(Unread::Row));
             }
         }
     }
+
+    /// Fills the buffer with the next line; `None` at the end of the input.
+    fn read_line(&mut self) -> std::io::Result<Option<Length>> {
+        self.byte += self.buffer.len() as u64;
+        self.buffer.clear();
+        let most = LINE_MAX as u64 + 1;
+        let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.buffer)?;
+        self.line += u64::from(read > 0);
+        if read <= LINE_MAX || self.buffer.ends_with(b"\n") {
+            return Ok((read > 0).then_some(Length::Fits));
+        }
+        self.byte += self.input.skip_until(b'\n')? as u64;
+        Ok(Some(Length::TooLong))
+    }
+
+    fn row(&self, text: &str) -> Result<Row, UnreadRow> {
+        let mut cells = text.split(',').map(bare);
+        let time = cells.next().unwrap_or_default().to_owned();
+        let at_ms = at_ms(&time).ok_or_else(|| {
+            self.unread(format!(
+                "`{}` is not a time: RFC 3339, `YYYY-MM-DD hh:mm:ss`, or seconds or milliseconds since 1970",
+                quoted(&time)
+            ))
+        })?;
+        let none = || self.unread("there is no second column with a value".to_owned());
+        let text = cells.next().ok_or_else(none)?.to_owned();
+        let value =
+            value(&text).ok_or_else(|| self.unread(format!("`{}` is not a number", quoted(&text))))?;
+        Ok(Row { line: self.line, byte: self.byte, time, at_ms, text, value })
+    }
+
+    fn unread(&self, why: String) -> UnreadRow {
+        UnreadRow { line: self.line, why }
+    }
 }
 
-fn is_heading(record: &csv::ByteRecord) -> bool {
-    let value = record.get(1).map(String::from_utf8_lossy).unwrap_or_default();
-    !value.is_empty() && value.parse::<f64>().is_err()
+enum Length {
+    Fits,
+    TooLong,
 }
 
-fn row(record: &csv::ByteRecord) -> Result<Row, UnreadRow> {
-    let (line, byte) = record.position().map_or((0, 0), |at| (at.line(), at.byte()));
-    let unread = |why: String| UnreadRow { line, why };
-    let cell = |column| record.get(column).map(String::from_utf8_lossy);
-    // Some programs put a mark of the encoding before everything.
-    let time = cell(0).unwrap_or_default().trim_start_matches('\u{feff}').to_owned();
-    let at_ms = at_ms(&time).ok_or_else(|| {
-        unread(format!(
-            "`{}` is not a time: RFC 3339, `YYYY-MM-DD hh:mm:ss`, or seconds or milliseconds since 1970",
-            quoted(&time)
-        ))
-    })?;
-    let text = cell(1).ok_or_else(|| unread("there is no second column with a value".to_owned()))?;
-    let value = value(&text).ok_or_else(|| unread(format!("`{}` is not a number", quoted(&text))))?;
-    Ok(Row { line, byte, at_ms, text: text.into_owned(), value, time })
+/// Names in place of a time and a value.
+fn is_heading(text: &str) -> bool {
+    text.split(',').nth(1).map(bare).is_some_and(|value| !value.is_empty() && value.parse::<f64>().is_err())
+}
+
+/// A cell without the spaces and quotes around it.
+fn bare(cell: &str) -> &str {
+    cell.trim().trim_matches('"').trim()
 }
 
 /// The value; inside, `None` says that there is none.
@@ -201,6 +234,7 @@ mod tests {
     #[test]
     fn a_heading_may_be_there_or_not() {
         check("timestamp,value\n1,2\n", &[Ok((1, Some(2.0)))]);
+        check("\"timestamp\",\"value\"\n\"1\",\"2\"\n", &[Ok((1, Some(2.0)))]);
         check("\u{feff}time, value\r\n1, 2\r\n", &[Ok((1, Some(2.0)))]);
         check("1,2\n2,3", &[Ok((1, Some(2.0))), Ok((2, Some(3.0)))]);
         check("", &[]);
@@ -229,6 +263,21 @@ mod tests {
                 Ok((5, Some(6.0))),
             ],
         );
+    }
+
+    #[test]
+    fn a_long_line_and_an_open_quote_cost_their_own_row_only() {
+        let long = "x".repeat(3 * LINE_MAX);
+        check(
+            &format!("1,2\n{long}\n\"2,3\n3,\"4\n"),
+            &[
+                Ok((1, Some(2.0))),
+                Err("line 2: longer than 65536 bytes"),
+                Ok((2, Some(3.0))),
+                Ok((3, Some(4.0))),
+            ],
+        );
+        check(&long, &[Err("line 1: longer than 65536 bytes")]);
     }
 
     #[test]
