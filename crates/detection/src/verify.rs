@@ -3,7 +3,7 @@
 //! Two e-processes run side by side on the error counts that follow the attempt, both on Poisson
 //! likelihood ratios tempered by how bursty errors are (`e·ln(λ₁/λ₀) − n·(λ₁ − λ₀)`, over φ):
 //!
-//! * *fixed*: the rate is at least `λ₀ = √(usual · bad)`, less half of what that is uncertain by,
+//! * *fixed*: the rate is at least `λ₀ = √(usual · bad)`, less what that is uncertain by,
 //!   against its being the usual one again. A remedy may take a while to work, so a small part of
 //!   the stake is kept for beginning later; without it, every bad minute before the remedy works
 //!   would have to be made up for.
@@ -59,7 +59,7 @@ pub const RATIO_MIN: f64 = 1.2;
 
 /// The boundary is put lower by so many of its standard errors, since the two rates are estimates:
 /// without it, a rate at the true boundary was called fixed in up to 7 % of simulated hours.
-const CAUTION: f64 = 0.5;
+const CAUTION: f64 = 0.6;
 
 /// What cannot be verified by error counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

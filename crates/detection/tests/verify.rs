@@ -108,7 +108,7 @@ fn what_is_fixed_is_proven_in_time() {
         (5.0, 0, 1, 70),
         (10.0, 0, 1, 40),
         (5.0, 180_000, 1, 480),
-        (3.0, 0, 3, 450),
+        (3.0, 0, 3, 500),
     ] {
         let seconds = seconds_to_proof(times, late_ms, burst);
         measured(format_args!("x{times}, {late_ms} ms late, bursts of {burst}: {seconds} s"));
