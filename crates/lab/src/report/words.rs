@@ -47,6 +47,9 @@ here.
 - Target 5 (noise of real machines in Azure) and targets 6 and 7 (labelled progressive releases of \
 ChangeRCA) need data sets that are not in any package registry and have no copy here: not run.
 - Targets 8 and 9 are about single series of other people's data; see [nab.md](nab.md).
+- Peers look at S1 and, one of them, at S3; on latency (S2) none was run. In S7 each deployment is \
+judged by itself: which of several changes is to blame is not scored.
+- Cost in WebAssembly (target 15) is measured apart; see [README.md](README.md).
 - Peers are written anew from their published rules and checked against their published examples \
 (`crates/lab/src/peers`). What surrounds a rule there (weights, promotion, retries on errors) is left \
 out. *best* is the best of a small grid on seeds 0 to 99, not the best there is.";
