@@ -25,6 +25,8 @@ pub(super) struct Season {
     centers: Vec<f64>,
     spreads: Vec<f64>,
     days: Vec<u8>,
+    /// Over the whole day, once all of it is known.
+    mean: Option<f64>,
     /// The bin that is being visited, and the sum and number of its values so far.
     visit: u8,
     sum: f64,
@@ -37,6 +39,7 @@ impl Default for Season {
             centers: vec![0.0; BINS],
             spreads: vec![0.0; BINS],
             days: vec![0; BINS],
+            mean: None,
             visit: 0,
             sum: 0.0,
             count: 0,
@@ -68,6 +71,7 @@ impl Season {
         let bin = bin(at_ms);
         if usize::from(self.visit) != bin {
             self.leave();
+            self.mean = self.day_mean();
             self.visit = u8::try_from(bin).unwrap_or_default();
         }
         self.sum += value;
@@ -102,12 +106,15 @@ impl Season {
     /// How much higher than over the whole day it usually is at this time; 0 until a whole day is
     /// known, so that what it is taken off does not jump half-hour by half-hour.
     pub(super) fn offset(&self, at_ms: i64) -> f64 {
-        if self.days.iter().any(|days| *days < DAYS_MIN) {
-            return 0.0;
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-        let mean = self.centers.iter().sum::<f64>() / BINS as f64;
-        self.centers.get(bin(at_ms)).map_or(0.0, |center| center - mean)
+        let (Some(mean), Some(center)) = (self.mean, self.centers.get(bin(at_ms))) else { return 0.0 };
+        center - mean
+    }
+
+    /// Over the whole day, once all of it is known.
+    #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+    fn day_mean(&self) -> Option<f64> {
+        let known = self.days.iter().all(|days| *days >= DAYS_MIN);
+        known.then(|| self.centers.iter().sum::<f64>() / BINS as f64)
     }
 
     /// Whether a stored one is well formed.
