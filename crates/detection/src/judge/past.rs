@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::settings::Settings;
-use crate::sequential::{EDetector, Tally};
+use crate::sequential::{Arms, Bursts, EDetector, Tally};
 
 /// The share counted as 1 is this many times the healthy one.
 const CAP_TIMES: f64 = 25.0;
@@ -21,6 +21,10 @@ const CAP_MIN: f64 = 0.02;
 const ALLOWANCE: f64 = 1.1;
 /// Batches before a deployment that are enough to know what is usual.
 const BATCHES_MIN: u64 = 12;
+/// Batches after which nothing more is learned without a deployment.
+const LEARNING_MAX: u64 = 2_000;
+/// With a detector's value above it, what is usual is not learned.
+const CALM: f64 = 100.0;
 /// Measurements: the quantile whose exceedances are counted, and how many are needed to know it.
 const QUANTILE: f64 = 0.95;
 const VALUES_MIN: u64 = 200;
@@ -29,6 +33,7 @@ const VALUES_MIN: u64 = 200;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct PastCounts {
     learned: Tally,
+    bursts: Bursts,
     batches: u64,
     detector: Option<EDetector>,
     seen: Tally,
@@ -40,9 +45,10 @@ impl PastCounts {
         if tally.total == 0 {
             return;
         }
-        if self.detector.is_none() && self.batches >= settings.learning_batches {
-            self.freeze(settings);
+        if self.is_due(settings) {
+            self.learn_seen(settings);
         }
+        self.bursts.observe(Arms { baseline: tally, canary: Tally::default() });
         match &mut self.detector {
             Some(detector) => {
                 detector.observe(tally.share());
@@ -59,11 +65,28 @@ impl PastCounts {
         }
     }
 
+    /// What is usual is learned again each time twice as much is known, while all is calm.
+    fn is_due(&self, settings: &Settings) -> bool {
+        let known = self.batches + self.since;
+        let doubled = known.is_multiple_of(settings.learning_batches)
+            && (known / settings.learning_batches).is_power_of_two()
+            && known <= LEARNING_MAX.max(settings.learning_batches);
+        doubled && self.value() < CALM && settings.bad_share_max.is_none()
+    }
+
+    fn learn_seen(&mut self, settings: &Settings) {
+        self.learned = self.learned.plus(self.seen);
+        self.batches += self.since;
+        (self.seen, self.since) = (Tally::default(), 0);
+        self.freeze(settings);
+    }
+
     fn freeze(&mut self, settings: &Settings) {
-        // The upper end of what so few errors may have come from.
-        let bad = float(self.learned.bad());
-        let share = (bad + 2.0 * (bad + 1.0).sqrt()) / float(self.learned.total.max(1));
-        self.detector = Some(against(settings.bad_share_max.unwrap_or_else(|| share.min(1.0))));
+        // The upper end of what the errors may have come from, as bursty as they are.
+        let bad = float(self.learned.bad()) + 1.0;
+        let upper = bad + 2.0 * (bad * self.bursts.estimate()).sqrt();
+        let share = (upper / float(self.learned.total.max(1))).min(1.0);
+        self.detector = Some(against(settings.bad_share_max.unwrap_or(share)));
     }
 
     /// A deployment: what came before is the past, unless it was alarming or too little to know.
@@ -72,10 +95,10 @@ impl PastCounts {
             self.learned = self.learned.plus(self.seen);
             self.batches += self.since;
         }
+        (self.seen, self.since) = (Tally::default(), 0);
         if self.detector.is_some() || self.batches >= BATCHES_MIN.min(settings.learning_batches) {
             self.freeze(settings);
         }
-        (self.seen, self.since) = (Tally::default(), 0);
     }
 
     pub(super) fn value(&self) -> f64 {
