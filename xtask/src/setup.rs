@@ -21,6 +21,8 @@ pub(crate) enum Need {
     WasmTarget,
     /// A real sender that the end-to-end tests start.
     Alertmanager,
+    /// Asked for numbers by an end-to-end test, which starts it.
+    Prometheus,
     /// The demo's test takes its payloads from an npm package.
     Npm,
     /// The laboratory's scorer is a program in Python.
@@ -42,6 +44,7 @@ pub(crate) const TO_TEST: &[Need] = &[
     Need::Redis,
     Need::WasmTarget,
     Need::Alertmanager,
+    Need::Prometheus,
     Need::Npm,
     Need::Python,
     Need::Lints,
@@ -85,6 +88,7 @@ impl Need {
             Self::Redis => "redis-server",
             Self::WasmTarget => "a compiler for wasm32-wasip2",
             Self::Alertmanager => "prometheus-alertmanager",
+            Self::Prometheus => "prometheus",
             Self::Npm => "npm",
             Self::Python => "python3",
             Self::Lints => "rustfmt and clippy",
@@ -102,6 +106,7 @@ impl Need {
                 Ok(())
             }
             Self::Alertmanager => program("prometheus-alertmanager", &["prometheus-alertmanager"]),
+            Self::Prometheus => program("prometheus", &["prometheus"]),
             Self::Npm => program("npm", &["nodejs", "npm"]),
             Self::Python => program("python3", &["python3"]),
             Self::Lints => lints(),

@@ -1,14 +1,15 @@
-//! Does what reconciling needs done: asks senders, looks up what arrived, takes in what did not.
+//! Does what reconciling needs done: asks senders and Prometheus, looks up what arrived, takes in
+//! what did not.
 
 use homeostat_adapter_spin::{SteadyClock, send, wall_clock_ms};
 use homeostat_api::intake::submit;
 use homeostat_flow::seen::{day_of, is_seen};
 use homeostat_flow::{Clock, views};
-use homeostat_reconcile::{Auth, Outgoing, REPLY_BYTES_MAX};
+use homeostat_reconcile::{Auth, Observation, Outgoing, REPLY_BYTES_MAX};
 use homeostat_schema::config::Config;
 use homeostat_schema::secret::Secret;
 use homeostat_sources::ingest::Outcome;
-use homeostat_sources::{Admitted, Delivery, Instance, Normalised, normalise};
+use homeostat_sources::{Admitted, Delivery, Instance, Item, Normalised, normalise};
 use homeostat_stages::reconcile::Errands;
 use homeostat_stages::view;
 use homeostat_worker::{Desk, variable};
@@ -35,6 +36,14 @@ impl<'a> HttpErrands<'a> {
     /// Measures by this clock, and takes in under this configuration.
     pub(crate) fn new(clock: SteadyClock, desk: &'a Desk, config: Config) -> Self {
         Self { clock, desk, config }
+    }
+}
+
+impl HttpErrands<'_> {
+    /// How many of these were new.
+    async fn store(&self, items: &[Item]) -> Result<usize, String> {
+        let outcomes = submit(&self.desk.store, items).await.map_err(|error| error.to_string())?;
+        Ok(outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Accepted { .. })).count())
     }
 }
 
@@ -83,8 +92,12 @@ impl Errands for HttpErrands<'_> {
             // Neither is what we ask of an Alertmanager.
             Normalised::Batch(_) | Normalised::Ignored(_) => return Ok(0),
         };
-        let outcomes = submit(&self.desk.store, &items).await.map_err(|error| error.to_string())?;
-        Ok(outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Accepted { .. })).count())
+        self.store(&items).await
+    }
+
+    async fn observe(&self, observations: Vec<Observation>) -> Result<usize, String> {
+        let item = |one: Observation| Item { event: one.event, dedupe: vec![one.dedupe] };
+        self.store(&observations.into_iter().map(item).collect::<Vec<_>>()).await
     }
 
     async fn came(&self, source: &str, after_ms: u64) -> Result<Vec<u64>, String> {

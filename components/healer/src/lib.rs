@@ -1,6 +1,6 @@
 //! Healer: the only component that reaches the outside, and the only one with its secrets. It
-//! drains three stages: act (remedies), emit (sinks) and reconcile (senders), when their doorbells
-//! ring or when asked over HTTP.
+//! drains three stages: act (remedies), emit (sinks) and reconcile (senders and Prometheus), when
+//! their doorbells ring or when asked over HTTP.
 //!
 //! What this does not do: choose, guard or verify; `homeostat-remedies`, `homeostat-emit` and
 //! `homeostat-reconcile` do, composed by `homeostat-stages`.
@@ -94,12 +94,13 @@ async fn work(shard: &Shard) -> Result<u64, WorkerError> {
     Ok(drained.inputs)
 }
 
-/// Where senders are asked.
+/// Where senders and Prometheus are asked.
 async fn origins() -> Result<Origins, WorkerError> {
     Ok(Origins {
         github: variable("github_api_origin").await?,
         gitlab: variable("gitlab_api_origin").await?,
         alertmanager: variable("alertmanager_origin").await?,
+        prometheus: variable("prometheus_origin").await?,
     })
 }
 

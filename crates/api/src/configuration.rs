@@ -89,7 +89,7 @@ pub(crate) async fn apply<R: Redis, S: Snapshots>(
 ) -> Result<Answer, Problem> {
     let expected = if_match(headers)?;
     let config = read(headers, body)?;
-    let asks = !config.reconcilers.is_empty();
+    let asks = !config.reconcilers.is_empty() || !config.pulls.is_empty();
     let version = store(world.store.redis(), &config, expected).await?;
     // Stored is stored: a copy that cannot be published now is published by a tick.
     let published = world.snapshots.publish(&Versioned { version, config }).await.is_ok();

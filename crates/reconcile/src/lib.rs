@@ -1,5 +1,5 @@
 //! Reconciling: what senders say they sent is held against what arrived, and what is missing is
-//! asked for again.
+//! asked for again. Pulling: Prometheus is asked for numbers, which it sends to nobody.
 //!
 //! A [`Look`] is one conversation: it says what to do next ([`Next`]), is told what came of it
 //! ([`Answer`]), and ends in a [`Report`] with the [`Memory`] for the next look.
@@ -10,6 +10,7 @@
 //! | a GitLab webhook | its list of events | is sent again |
 //! | Alertmanager | its firing alerts | is taken in as if it had been sent |
 //! | a source's rhythm | nobody: when its events came | is a finding, when it is silent too long |
+//! | Prometheus | range queries, since the last step taken | is told as a failed scrape |
 //!
 //! What this does not do: it opens no connection, reads no clock, follows no redirect and no
 //! address in an answer.
@@ -23,12 +24,14 @@ mod gitlab;
 mod ledger;
 mod look;
 mod memory;
+mod pull;
 mod rhythm;
 mod wire;
 
 pub use ledger::{ASKS_MAX, PAGES_MAX};
 pub use look::Look;
 pub use memory::{DecodeError, Memory};
+pub use pull::{Observation, SOURCE as PROMETHEUS, STEPS_MAX};
 pub use rhythm::Silence;
 
 /// Requests of one look: its pages, and as many deliveries asked for as fit into its time.
@@ -50,6 +53,8 @@ pub struct Origins {
     pub gitlab: String,
     /// Alertmanager.
     pub alertmanager: String,
+    /// Prometheus, or what answers its queries.
+    pub prometheus: String,
 }
 
 /// The secret the shell adds to a request.
@@ -84,6 +89,8 @@ pub enum Next {
     Compare(Vec<String>),
     /// Take this body in, as if the source had sent it; answer with [`Answer::TakenIn`].
     TakeIn(Vec<u8>),
+    /// Take these in, each once; answer with [`Answer::TakenIn`].
+    Observe(Vec<Observation>),
     /// Say when events of the source came, later than this (milliseconds since the epoch); answer
     /// with [`Answer::Came`].
     Recall {
@@ -116,11 +123,11 @@ pub enum Answer {
 pub struct Report {
     /// For the next look.
     pub memory: Memory,
-    /// Deliveries or alerts that were looked at.
+    /// Deliveries, alerts or steps that were looked at.
     pub seen: usize,
-    /// Those that had not arrived.
+    /// Those that had not arrived; steps that nobody saw.
     pub missing: usize,
-    /// Those asked for again, or taken in.
+    /// Those asked for again, or taken in; observations.
     pub asked: usize,
     /// Those that will not be asked for any more.
     pub given_up: usize,

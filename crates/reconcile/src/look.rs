@@ -1,10 +1,11 @@
 //! One look, whatever is asked.
 
-use homeostat_schema::config::{Ask, Reconcile};
+use homeostat_schema::config::{Ask, Pull, Reconcile};
 
 use crate::alertmanager::Alerts;
 use crate::ledger::{Book, Ledger};
 use crate::memory::Memory;
+use crate::pull::Pulling;
 use crate::rhythm::Listening;
 use crate::{Answer, Next, Origins};
 
@@ -17,6 +18,7 @@ enum Kind {
     Ledger(Box<Ledger>),
     Alerts(Alerts),
     Listening(Listening),
+    Pulling(Box<Pulling>),
 }
 
 impl Look {
@@ -33,12 +35,19 @@ impl Look {
         })
     }
 
+    /// Begins one at Prometheus.
+    pub fn at_numbers(pull: &Pull, memory: Memory, origins: &Origins, now_ms: u64) -> Self {
+        // What was taken stays taken, whatever is asked now.
+        Self(Kind::Pulling(Box::new(Pulling::new(pull, origins, memory, now_ms))))
+    }
+
     /// What to do next: [`Answer::Begin`] first, then what came of it.
     pub fn next(&mut self, answer: Answer) -> Next {
         match &mut self.0 {
             Kind::Ledger(ledger) => ledger.next(answer),
             Kind::Alerts(alerts) => alerts.next(answer),
             Kind::Listening(listening) => listening.next(answer),
+            Kind::Pulling(pulling) => pulling.next(answer),
         }
     }
 }

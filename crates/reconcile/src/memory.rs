@@ -21,6 +21,9 @@ pub struct Memory {
     pub(crate) ask: String,
     /// Everything up to here was looked at: the sender's own order.
     pub(crate) until: u64,
+    /// Failed scrapes were told up to here, milliseconds since the epoch.
+    #[serde(default)]
+    pub(crate) told: u64,
     /// What did not arrive yet, by the id it would arrive under.
     pub(crate) pending: BTreeMap<String, Pending>,
     /// What will not be asked for any more, as long as it is still listed.

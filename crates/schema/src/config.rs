@@ -16,6 +16,7 @@ use crate::{time, types};
 
 mod error;
 mod outside;
+mod pull;
 mod read;
 mod retention;
 mod source;
@@ -25,6 +26,7 @@ mod validate_outside;
 
 pub use error::{ConfigError, Invalid};
 pub use outside::{Ask, Reconcile, Sink};
+pub use pull::Pull;
 pub use read::CONFIG_BYTES_MAX;
 pub use retention::Retention;
 pub use source::{ContentEncoding, Oidc, OidcAlgorithm, SENDERS, SchemeName, Source, secret_variable};
@@ -59,6 +61,9 @@ pub struct Config {
     /// Who is asked what it sent.
     #[serde(rename = "reconcile")]
     pub reconcilers: Vec<Reconcile>,
+    /// Which numbers Prometheus is asked for.
+    #[serde(rename = "pull")]
+    pub pulls: Vec<Pull>,
 }
 
 /// How careful to be in one environment. A field left out has the default of the environment's
@@ -234,6 +239,7 @@ impl Default for Config {
             retention: Retention::default(),
             sinks: Vec::new(),
             reconcilers: Vec::new(),
+            pulls: Vec::new(),
         }
     }
 }
@@ -299,6 +305,11 @@ impl Config {
     /// The reconciler of this id.
     pub fn reconciler(&self, id: &str) -> Option<&Reconcile> {
         self.reconcilers.iter().find(|reconciler| reconciler.id == id)
+    }
+
+    /// The pull of this id.
+    pub fn pull(&self, id: &str) -> Option<&Pull> {
+        self.pulls.iter().find(|pull| pull.id == id)
     }
 
     /// The first maintenance window that is open at `now_ms` (milliseconds since the epoch).

@@ -110,7 +110,7 @@ fn a_misspelt_field_is_named_with_its_place_and_the_name_meant() {
     refused(
         "kill_swich = true\n",
         "homeostat.toml:1:1: unknown field `kill_swich`, expected one of `kill_switch`, `environments`, \
-         `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`; did you mean `kill_switch`?",
+         `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`, `pull`; did you mean `kill_switch`?",
     );
     refused(
         "# a comment\n[environments.stage]\n  timeout = 3\n",
@@ -260,7 +260,7 @@ fn the_json_form_has_the_same_fields_and_the_same_checks() {
     assert_eq!(
         message("{\n \"kill_swich\": 1}"),
         "body:2:13: unknown field `kill_swich`, expected one of `kill_switch`, \
-         `environments`, `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`; did you mean `kill_switch`?"
+         `environments`, `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`, `pull`; did you mean `kill_switch`?"
     );
     assert_eq!(
         message("{\"environments\":{\"dev\":{\"score_min\":-1}}}"),
@@ -325,4 +325,51 @@ fn names(value: &toml::Value, found: &mut std::collections::BTreeSet<String>) {
         toml::Value::Array(items) => items.iter().for_each(|item| names(item, found)),
         _ => {}
     }
+}
+
+const SERVICE: &str = "[[service]]\nname = \"shop\"\n";
+
+fn pull(more: &str) -> String {
+    format!(
+        "{SERVICE}[[pull]]\nid = \"shop\"\nservice = \"shop\"\nenv = \"prod\"\nrequests = \"r\"\nerrors = \"e\"\n{more}"
+    )
+}
+
+#[test]
+fn a_pull_has_defaults() {
+    let config = read(&pull(""));
+    let pull = config.pull("shop").unwrap();
+    assert_eq!((pull.every_s, pull.step_s), (15, 5));
+    assert_eq!(
+        (pull.arm_label.as_str(), pull.baseline.as_str(), pull.canary.as_str()),
+        ("arm", "baseline", "canary")
+    );
+    assert_eq!((&pull.latency_ms, &pull.up), (&None, &None));
+}
+
+#[test]
+fn a_pull_that_cannot_be_is_refused_with_its_field() {
+    let check = |text: &str, field: &str| {
+        let error = Config::from_toml(text, FILE).unwrap_err().to_string();
+        assert!(error.contains(&format!("`pull[{field}`")), "{field}: {error}");
+    };
+    check(&pull("every_s = 4\n"), "0].every_s");
+    check(&pull("step_s = 0\n"), "0].step_s");
+    check(&pull("step_s = 1\nevery_s = 61\n"), "0].every_s");
+    check(&pull("latency_ms = \" \"\n"), "0].latency_ms");
+    check(&pull(&format!("up = \"{}\"\n", "x".repeat(2_049))), "0].up");
+    check(&pull("arm_label = \"my-arm\"\n"), "0].arm_label");
+    check(&pull("baseline = \"\"\n"), "0].baseline");
+    check(&pull("baseline = \"canary\"\n"), "0].canary");
+    check(&pull("").replace("\"prod\"", "\"nowhere\""), "0].env");
+    check(&pull("").replace("service = \"shop\"", "service = \"Shop\""), "0].service");
+    check(&pull("").replace("id = \"shop\"", "id = \"a/b\""), "0].id");
+    let other = pull("").replace(SERVICE, "");
+    check(&format!("{}{other}", pull("")), "1].id");
+    check(&format!("{}{}", pull(""), other.replace("id = \"shop\"", "id = \"again\"")), "1].service");
+    read(&format!(
+        "{}{}",
+        pull(""),
+        other.replace("id = \"shop\"", "id = \"b\"").replace("\"prod\"", "\"dev\"")
+    ));
 }

@@ -17,6 +17,7 @@ pub mod name;
 pub mod plan;
 pub mod reconcile;
 pub mod snapshot;
+mod subject;
 mod tell;
 pub mod view;
 

@@ -13,7 +13,7 @@ pub const LEARN: Stage = Stage::new("learn");
 
 /// Tells sinks what happened, one delivery at a time; a shard and one field a waiting delivery.
 pub const EMIT: Stage = Stage::new("emit");
-/// Asks senders what they sent; one field a reconciler, in the global shard.
+/// Asks senders what they sent, and Prometheus for numbers; one field each, in the global shard.
 pub const RECONCILE: Stage = Stage::new("reconcile");
 
 /// Every stage, in the order of the loop.

@@ -1,17 +1,17 @@
-//! Reconcile: senders are asked from time to time what they sent.
+//! Reconcile: senders are asked from time to time what they sent, and Prometheus for numbers.
 //!
-//! A timer for each `[[reconcile]]` puts a look into the inbox, with what is remembered of the one
-//! before; the look is the call; its result is remembered, shown, and sets the next timer. An
-//! entry sets the timers when a configuration was applied.
+//! A timer for each `[[reconcile]]` and `[[pull]]` puts a look into the inbox, with what is
+//! remembered of the one before; the look is the call; its result is remembered, shown, and sets
+//! the next timer. An entry sets the timers when a configuration was applied.
 
 use homeostat_flow::{
     Action, CallOutcome, Clock, Context, Effects, Input, LookFirst, Opening, Output, Shard, Stage, State,
     StepError, Timer, Write,
 };
 use homeostat_reconcile::{
-    Answer, Look, Memory, Next, Origins, Outgoing, REQUEST_TIMEOUT_MS, Report, Silence,
+    Answer, Look, Memory, Next, Observation, Origins, Outgoing, REQUEST_TIMEOUT_MS, Report, Silence,
 };
-use homeostat_schema::config::{Ask, Reconcile as Reconciler};
+use homeostat_schema::config::Ask;
 use homeostat_schema::types::{
     Correlation, Evidence, Finding, FindingKind, Health, Severity, Trust, Verdict,
 };
@@ -22,15 +22,13 @@ use crate::{
     entry::{self, PlanEntry},
     name,
     snapshot::Versioned,
+    subject::Subject,
 };
 
 /// The hash of what each reconciler last found, by its id.
 pub const RECONCILERS: &str = "reconcilers";
 /// The hash of counts: `<id>:missing`, `<id>:asked`, `<id>:given-up`, `<id>:failed`.
 pub const RECONCILED: &str = "reconciled";
-
-/// The longest wait after looks that failed, milliseconds.
-const WAIT_MS_MAX: u64 = 3_600_000;
 
 /// For the reconcile stage.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +38,7 @@ pub enum ReconcileEntry {
     Configured,
     /// Look, with what is remembered.
     Look {
-        /// The reconciler's id.
+        /// The reconciler's id; that of a pull after `pull/`.
         id: String,
         /// The store's clock, milliseconds since the epoch.
         now_ms: u64,
@@ -54,11 +52,11 @@ pub enum ReconcileEntry {
 pub struct Found {
     /// RFC 3339.
     pub looked_at: String,
-    /// Deliveries or alerts that were looked at.
+    /// Deliveries, alerts or steps that were looked at.
     pub seen: usize,
-    /// Those that had not arrived.
+    /// Those that had not arrived; steps that nobody saw.
     pub missing: usize,
-    /// Those asked for again, or taken in.
+    /// Those asked for again, or taken in; observations.
     pub asked: usize,
     /// Those not asked for any more.
     pub given_up: usize,
@@ -92,6 +90,12 @@ pub trait Errands: Clock {
     /// Why it could not be.
     fn take_in(&self, source: &str, body: Vec<u8>) -> impl Future<Output = Result<usize, String>>;
 
+    /// Takes observations of our own in, each once; how many were new.
+    ///
+    /// # Errors
+    /// Why not all could be; taking all in again is safe.
+    fn observe(&self, observations: Vec<Observation>) -> impl Future<Output = Result<usize, String>>;
+
     /// When events of the source came, later than this.
     ///
     /// # Errors
@@ -123,9 +127,8 @@ impl<E: Errands> Reconcile<E> {
         Self { frozen, origins, errands }
     }
 
-    async fn look(&self, of: &Reconciler, memory: Memory, now_ms: u64, within_ms: u64) -> Report {
+    async fn look(&self, mut look: Look, source: &str, within_ms: u64) -> Report {
         let started = self.errands.elapsed_ms();
-        let mut look = Look::open(of, memory, &self.origins, now_ms);
         let mut next = look.next(Answer::Begin);
         // Bounded: a look sends at most `EXCHANGES_MAX` requests, and none without time left.
         loop {
@@ -140,11 +143,12 @@ impl<E: Errands> Reconcile<E> {
                     })
                 }
                 Next::Compare(ids) => {
-                    self.errands.arrived(&of.source, &ids).await.map_or_else(Answer::Failed, Answer::Arrived)
+                    self.errands.arrived(source, &ids).await.map_or_else(Answer::Failed, Answer::Arrived)
                 }
-                Next::TakeIn(body) => Answer::TakenIn(self.errands.take_in(&of.source, body).await),
+                Next::TakeIn(body) => Answer::TakenIn(self.errands.take_in(source, body).await),
+                Next::Observe(observations) => Answer::TakenIn(self.errands.observe(observations).await),
                 Next::Recall { after_ms } => {
-                    self.errands.came(&of.source, after_ms).await.map_or_else(Answer::Failed, Answer::Came)
+                    self.errands.came(source, after_ms).await.map_or_else(Answer::Failed, Answer::Came)
                 }
             };
             next = look.next(answer);
@@ -152,7 +156,8 @@ impl<E: Errands> Reconcile<E> {
     }
 
     fn set_all(&self, context: &Context) -> Effects {
-        let timers = self.frozen.config.reconcilers.iter().map(|one| timer(&one.id, context.now_ms));
+        let all = Subject::all(&self.frozen.config);
+        let timers = all.map(|one| timer(&one.key(), context.now_ms));
         Effects { timers: timers.collect(), ..Effects::default() }
     }
 
@@ -160,7 +165,7 @@ impl<E: Errands> Reconcile<E> {
     fn on_timer(&self, context: &Context, timer: &str, state: &State) -> Effects {
         let id = timer.strip_prefix(name::LOOK).unwrap_or_default();
         let field = field(id);
-        if self.frozen.config.reconciler(id).is_none() {
+        if Subject::of(&self.frozen.config, id).is_none() {
             return Effects { state: vec![(field, None)], ..Effects::default() };
         }
         let memory = state.get(&field).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
@@ -186,7 +191,7 @@ impl<E: Errands> Action for Reconcile<E> {
         }
         Ok(match read(input)? {
             ReconcileEntry::Configured => Opening::Settled(self.set_all(context)),
-            ReconcileEntry::Look { id, .. } => match self.frozen.config.reconciler(&id) {
+            ReconcileEntry::Look { id, .. } => match Subject::of(&self.frozen.config, &id) {
                 // To ask twice is harmless, so no mark is needed.
                 Some(_) => Opening::Started,
                 None => Opening::Settled(Effects::default()),
@@ -198,10 +203,11 @@ impl<E: Errands> Action for Reconcile<E> {
         let Ok(ReconcileEntry::Look { id, now_ms, memory }) = read(input) else {
             return CallOutcome::Failed(Vec::new());
         };
-        let Some(of) = self.frozen.config.reconciler(&id) else { return CallOutcome::Failed(Vec::new()) };
+        let Some(of) = Subject::of(&self.frozen.config, &id) else { return CallOutcome::Failed(Vec::new()) };
         // What cannot be read is begun anew: looking again at what was looked at does no harm.
         let memory = Memory::decode(memory.as_deref().map(str::as_bytes)).unwrap_or_default();
-        let report = self.look(of, memory, now_ms, within_ms).await;
+        let look = of.look(memory, &self.origins, now_ms);
+        let report = self.look(look, of.source(), within_ms).await;
         CallOutcome::Done(entry::encode(&account(&report, now_ms)))
     }
 
@@ -213,7 +219,7 @@ impl<E: Errands> Action for Reconcile<E> {
         outcome: &CallOutcome,
     ) -> Result<Effects, StepError> {
         let ReconcileEntry::Look { id, .. } = read(input)? else { return Ok(Effects::default()) };
-        let Some(of) = self.frozen.config.reconciler(&id) else { return Ok(Effects::default()) };
+        let Some(of) = Subject::of(&self.frozen.config, &id) else { return Ok(Effects::default()) };
         let account: Account = match outcome {
             CallOutcome::Done(bytes) => entry::decode(bytes).map_err(|error| StepError(error.to_string()))?,
             // Its workers were lost: the next look goes on from what was remembered.
@@ -224,32 +230,32 @@ impl<E: Errands> Action for Reconcile<E> {
 }
 
 impl<E> Reconcile<E> {
-    fn closed(&self, context: &Context, of: &Reconciler, account: Account) -> Effects {
-        let every_ms = of.every_s.saturating_mul(1000);
-        let patient_ms =
-            every_ms.saturating_mul(1 << account.failures.min(16)).min(WAIT_MS_MAX.max(every_ms));
-        let wait_ms = account.wait_ms.unwrap_or(0).max(patient_ms);
+    fn closed(&self, context: &Context, of: Subject<'_>, account: Account) -> Effects {
+        let key = of.key();
+        let wait_ms = account.wait_ms.unwrap_or(0).max(of.patience_ms(account.failures));
         let mut effects = Effects {
-            timers: vec![timer(&of.id, context.now_ms.saturating_add(wait_ms))],
+            timers: vec![timer(&key, context.now_ms.saturating_add(wait_ms))],
             state: account
                 .memory
                 .into_iter()
-                .map(|memory| (field(&of.id), Some(memory.into_bytes())))
+                .map(|memory| (field(&key), Some(memory.into_bytes())))
                 .collect(),
             ..Effects::default()
         };
         if let Some(found) = account.found {
-            effects.writes = shown(&of.id, &found);
+            effects.writes = shown(&key, &found);
         }
-        if let (Some(since_ms), Ask::Rhythm { env, .. }) = (account.silent_since_ms, &of.ask) {
+        if let (Some(since_ms), Subject::Sender(of)) = (account.silent_since_ms, of)
+            && let Ask::Rhythm { env, .. } = &of.ask
+        {
             let silence = Silence { since_ms, usual_ms: account.usual_ms };
-            effects.outputs.push(self.finding(context, of, env, silence));
+            effects.outputs.push(self.finding(context, &of.source, env, silence));
         }
         effects
     }
 
-    fn finding(&self, context: &Context, of: &Reconciler, env: &str, silence: Silence) -> Output {
-        let service = format!("source/{}", of.source);
+    fn finding(&self, context: &Context, source: &str, env: &str, silence: Silence) -> Output {
+        let service = format!("source/{source}");
         let finding = silent(&service, env, silence, context.now_ms, self.frozen.version);
         let shard = name::shard_of_service(&service, name::SHARDS_DEFAULT);
         entry::for_plan(&PlanEntry::Finding(finding.into()), env, &service, shard)

@@ -11,7 +11,7 @@ use homeostat_emit::delivery::Delivery;
 use homeostat_flow::{
     Cell, Clock, Ingest, Ingested, Limits, MemoryStore, Output, Shard, Stage, Store, drain_calls,
 };
-use homeostat_reconcile::{Auth, Origins, Outgoing};
+use homeostat_reconcile::{Auth, Observation, Origins, Outgoing};
 use homeostat_schema::config::{Config, Sink};
 use homeostat_stages::emit::{Courier, EmitEntry, UNDELIVERED, Undelivered, send_again, undelivered_key};
 use homeostat_stages::name::{EMIT, PLAN, RECONCILE, SHARDS_DEFAULT, STAGES};
@@ -39,6 +39,10 @@ struct Outside {
     /// Deliveries that arrived.
     arrived: Rc<RefCell<BTreeSet<String>>>,
     taken: Rc<RefCell<Vec<Value>>>,
+    /// Ids of observations, with those that came twice.
+    observed: Rc<RefCell<Vec<String>>>,
+    /// Prometheus does not answer.
+    unanswered: Rc<Mutable<bool>>,
     came: Rc<RefCell<Vec<u64>>>,
     now_ms: Rc<Mutable<u64>>,
     clock: Rc<Mutable<u64>>,
@@ -57,9 +61,33 @@ impl Courier for Outside {
     }
 }
 
+impl Outside {
+    /// A Prometheus that counted ten requests in each step it is asked for.
+    fn numbers(&self, request: &http::Request<Vec<u8>>) -> Result<http::Response<Vec<u8>>, String> {
+        self.asked.borrow_mut().push(format!("{} {}", request.method(), request.uri()));
+        if self.unanswered.get() {
+            return Err("connection refused".to_owned());
+        }
+        let query = request.uri().query().unwrap();
+        let part = |name: &str| {
+            let text = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap();
+            text.parse::<f64>().unwrap() as u64
+        };
+        let (step, start, end) = (part("step"), part("start"), part("end"));
+        let ends = (start..=end).step_by(usize::try_from(step).unwrap());
+        let values: Vec<_> = ends.map(|at| json!([at, "10"])).collect();
+        let matrix =
+            json!({"resultType": "matrix", "result": [{"metric": {"arm": "canary"}, "values": values}]});
+        Ok(http::Response::new(json!({"status": "success", "data": matrix}).to_string().into_bytes()))
+    }
+}
+
 impl Errands for Outside {
     async fn carry(&self, outgoing: Outgoing, _: u64) -> Result<http::Response<Vec<u8>>, String> {
         let request = outgoing.request;
+        if request.uri().path() == "/api/v1/query_range" {
+            return self.numbers(&request);
+        }
         self.asked.borrow_mut().push(format!("{} {}", request.method(), request.uri()));
         assert!(matches!(outgoing.auth, Auth::GithubToken | Auth::GitlabToken | Auth::None));
         let mut response = http::Response::new(Vec::new());
@@ -79,6 +107,13 @@ impl Errands for Outside {
     async fn take_in(&self, _: &str, body: Vec<u8>) -> Result<usize, String> {
         self.taken.borrow_mut().push(serde_json::from_slice(&body).unwrap());
         Ok(1)
+    }
+
+    async fn observe(&self, observations: Vec<Observation>) -> Result<usize, String> {
+        let mut observed = self.observed.borrow_mut();
+        let before = observed.len();
+        observed.extend(observations.into_iter().map(|one| one.dedupe));
+        Ok(observed.len() - before)
     }
 
     async fn came(&self, _: &str, after_ms: u64) -> Result<Vec<u64>, String> {
@@ -139,7 +174,12 @@ impl World {
                 return drain_calls(store, outside, &action, shard, &Limits::CALLS).await;
             }
             let origin = "https://example.com".to_owned();
-            let origins = Origins { github: origin.clone(), gitlab: origin.clone(), alertmanager: origin };
+            let origins = Origins {
+                github: origin.clone(),
+                gitlab: origin.clone(),
+                alertmanager: origin.clone(),
+                prometheus: origin,
+            };
             let action = Reconcile::new(frozen, origins, outside.clone());
             drain_calls(store, outside, &action, shard, &Limits::CALLS).await
         });
@@ -376,4 +416,54 @@ fn a_source_that_falls_silent_is_a_finding_once() {
     assert_eq!(world.findings(), 0, "not silent for long enough");
     world.wait(3_600_000);
     assert_eq!(world.findings(), 1);
+}
+
+const PULL: &str = "[[service]]\nname = \"checkout\"\n\
+                    [[reconcile]]\nid = \"checkout\"\nsource = \"alertmanager\"\nask = \"alertmanager\"\n\
+                    [[pull]]\nid = \"checkout\"\nservice = \"checkout\"\nenv = \"prod\"\n\
+                    requests = \"r\"\nerrors = \"e\"\n";
+
+#[test]
+fn prometheus_is_asked_for_each_step_once_also_after_it_was_gone() {
+    let mut world = World::new(PULL);
+    world.apply();
+    world.wait(60_000);
+    let before = world.outside.observed.borrow().len();
+    assert!((10..=13).contains(&before), "{before} steps of five seconds in a minute");
+
+    world.outside.unanswered.set(true);
+    world.wait(120_000);
+    let failed =
+        |world: &World| world.outside.observed.borrow().iter().filter(|one| one.ends_with(":failed")).count();
+    let gone = failed(&world);
+    assert!((15..=27).contains(&gone), "{gone} steps of five seconds in two minutes");
+    let found = |world: &World, key: &str| {
+        let view = world.store.view(RECONCILERS).unwrap();
+        serde_json::from_slice::<Found>(view.field(key).unwrap()).unwrap()
+    };
+    assert_eq!(found(&world, "pull/checkout").problem.as_deref(), Some("connection refused"));
+
+    world.outside.unanswered.set(false);
+    world.wait(120_000);
+    let observed = world.outside.observed.borrow().clone();
+    assert_eq!(observed.iter().collect::<BTreeSet<_>>().len(), observed.len(), "a step came twice");
+    let counted = observed.iter().filter(|one| one.ends_with(":canary")).count();
+    assert!((57..=61).contains(&counted), "{counted} steps of five seconds in five minutes");
+    assert_eq!(failed(&world), gone);
+    assert_eq!(found(&world, "pull/checkout").problem, None);
+    assert_eq!(found(&world, "checkout").problem, None, "a reconciler of the same id is another");
+}
+
+#[test]
+fn prometheus_that_does_not_answer_is_asked_again_soon() {
+    let mut world = World::new(PULL);
+    world.outside.unanswered.set(true);
+    world.apply();
+    world.wait(3_600_000);
+    let looks = world.asked("query_range");
+    assert!((115..=125).contains(&looks), "{looks} looks in an hour");
+    world.config.pulls.clear();
+    world.apply();
+    world.wait(60_000);
+    assert_eq!(world.asked("query_range"), looks, "a pull that was taken out asks no more");
 }

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
 use super::{
-    Config, ConfigError, Environment, Invalid, Learning, Mode, Reconcile, Retention, Service, Sink, Source,
-    Window, suggest,
+    Config, ConfigError, Environment, Invalid, Learning, Mode, Pull, Reconcile, Retention, Service, Sink,
+    Source, Window, suggest,
 };
 use crate::wire::within_depth;
 
@@ -37,6 +37,8 @@ pub(super) struct File {
     sinks: Vec<Sink>,
     #[serde(default, rename = "reconcile")]
     reconcilers: Vec<Reconcile>,
+    #[serde(default, rename = "pull")]
+    pulls: Vec<Pull>,
 }
 
 /// What a file says of one environment, to be laid over the defaults of its name.
@@ -95,6 +97,7 @@ impl From<File> for Config {
             retention: file.retention,
             sinks: file.sinks,
             reconcilers: file.reconcilers,
+            pulls: file.pulls,
         }
     }
 }

@@ -55,6 +55,7 @@ impl Config {
         }
         super::source::validate(&self.sources)?;
         self.validate_outside()?;
+        self.validate_pulls()?;
         self.retention.validate()?;
         validate_learning(&self.learning)
     }

@@ -81,7 +81,7 @@ fn validate_sink<'a>(path: &str, sink: &'a Sink, names: &mut BTreeSet<&'a str>) 
     Ok(())
 }
 
-fn own_name<'a>(field: &str, name: &'a str, taken: &mut BTreeSet<&'a str>) -> Checked {
+pub(super) fn own_name<'a>(field: &str, name: &'a str, taken: &mut BTreeSet<&'a str>) -> Checked {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(plain) {
         let reason = format!("a name has lower-case letters, digits and `-`, at most {NAME_CHARS_MAX}");
