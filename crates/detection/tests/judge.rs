@@ -2,7 +2,7 @@
 
 mod judge_told;
 
-use homeostat_detection::judge::{Settings, Verdict};
+use homeostat_detection::judge::{Arm, Settings, Verdict};
 use judge_told::{Told, minutes};
 
 #[test]
@@ -165,4 +165,36 @@ fn a_stricter_budget_needs_more_evidence() {
         told.at_s(Verdict::Bad)
     };
     assert!(caught_s(0.0001) > caught_s(0.01));
+}
+
+#[test]
+fn a_higher_level_of_the_canary_is_caught_and_an_equal_one_proves_nothing() {
+    let run = |canary: f64| {
+        let mut told = Told::new();
+        told.levels(minutes(20), &[(Some(Arm::Baseline), 10.0)], 2.0);
+        let arms = [(Some(Arm::Baseline), 10.0), (Some(Arm::Canary), canary)];
+        told.levels(minutes(20), &arms, 2.0);
+        told
+    };
+    assert_eq!(run(15.0).last().verdict, Verdict::Bad);
+    let equal = run(10.0);
+    assert!(equal.never(Verdict::Bad) && equal.never(Verdict::Healthy));
+    assert!(run(5.0).never(Verdict::Bad), "lower is no regression");
+}
+
+#[test]
+fn a_level_without_an_arm_alarms_when_it_leaves_what_is_usual() {
+    let run = |after: f64| {
+        let mut told = Told::new();
+        told.levels(minutes(60), &[(None, 10.0)], 2.0);
+        told.levels(minutes(20), &[(None, after)], 2.0);
+        told
+    };
+    assert_eq!(run(30.0).last().verdict, Verdict::Bad);
+    let usual = run(10.0);
+    assert!(usual.said.is_empty() || usual.never(Verdict::Bad));
+    let mut still = Told::new();
+    still.levels(minutes(60), &[(None, 0.0)], 0.0);
+    still.levels(minutes(20), &[(None, 5.0)], 0.0);
+    assert_eq!(still.last().verdict, Verdict::Bad, "what never moved and then does");
 }

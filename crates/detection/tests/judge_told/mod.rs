@@ -104,6 +104,18 @@ impl Told {
         self.tell(arm, What::Bernoulli { metric: "errors".to_owned(), bad, total: REQUESTS });
     }
 
+    /// A level of each arm given, for so long; `wobble` is what it moves by.
+    pub(crate) fn levels(&mut self, seconds: u64, arms: &[(Option<Arm>, f64)], wobble: f64) {
+        for _ in 0..seconds / STEP_S {
+            for (salt, (arm, level)) in (1_u64..).zip(arms) {
+                let moved = (self.step * 7_919 * salt + 31 * salt) % 101;
+                let value = level + wobble * (moved as f64 / 50.0 - 1.0);
+                self.tell(*arm, What::Gauge { metric: "queue".to_owned(), value });
+            }
+            self.step += 1;
+        }
+    }
+
     fn sample(&mut self, arm: Arm, values: Vec<f64>) {
         self.tell(Some(arm), What::Sample { metric: "latency_ms".to_owned(), values });
     }
