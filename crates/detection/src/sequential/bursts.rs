@@ -24,6 +24,11 @@ const GUESS_MORE_UNTIL: f64 = 150.0;
 /// And at first for so many pairs of batches, and for ever fewer until so many were seen.
 const GUESS_PAIRS: f64 = 12.0;
 const GUESS_UNTIL: f64 = 120.0;
+/// Bursts may begin at any time: what is kept, from pair to pair, of the sums of late. Some twenty
+/// pairs count.
+const LATE: f64 = 0.95;
+/// An estimate that rests on twenty pairs may be as many times too large by chance.
+const LATE_BY_CHANCE: f64 = 1.6;
 /// Pairs of batches it takes before the estimate of both arms may count.
 const PAIRS_MIN: u64 = 30;
 /// The estimate is made larger by so many of its standard errors, roughly.
@@ -48,10 +53,14 @@ struct Sums {
     squares: f64,
     errors: f64,
     pairs: u64,
+    late_squares: f64,
+    late_errors: f64,
 }
 
 impl Sums {
     fn add(&mut self, change: f64, errors: f64) {
+        self.late_squares = LATE * self.late_squares + change * change;
+        self.late_errors = LATE * self.late_errors + errors;
         self.squares += change * change;
         self.errors += errors;
         self.pairs = self.pairs.saturating_add(1);
@@ -64,12 +73,18 @@ impl Sums {
         let more = GUESS_MORE * (1.0 - self.errors / GUESS_MORE_UNTIL).max(0.0);
         let guessed = guessed + more + GUESS_ERRORS;
         let estimate = (self.squares + GUESS * guessed) / (self.errors + guessed);
+        let estimate = estimate.max(self.late());
         // What the estimate rests on: bursts, and pairs of batches (of which each is in two).
         let rests_on = 1.0 / (2.0 * estimate.max(1.0) / self.errors + 1.5 / pairs) + 1.0;
         let cautious = (estimate * (1.0 + CAUTION / rests_on.sqrt())).max(1.0);
         let beyond = cautious - 1.0;
         let whole = cautious + TAIL * beyond * beyond / cautious;
         if whole.is_finite() { whole } else { RATIO_MAX }
+    }
+
+    /// Of late, less what few batches may seem by chance.
+    fn late(self) -> f64 {
+        (self.late_squares + GUESS_ERRORS) / (self.late_errors + GUESS_ERRORS) / LATE_BY_CHANCE
     }
 }
 

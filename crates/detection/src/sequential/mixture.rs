@@ -57,6 +57,8 @@ pub struct Mixture {
     /// Above 0.
     null_ratio: f64,
     onset: Onset,
+    /// See [`Mixture::with_gain_max`].
+    gain_max: f64,
     logs: [f64; WORSE.len()],
 }
 
@@ -65,7 +67,7 @@ impl Mixture {
     /// 0, in practice from 1 to 2; no number counts as 1.
     pub fn new(direction: Direction, null_ratio: f64) -> Self {
         let null_ratio = if null_ratio.is_nan() { 1.0 } else { null_ratio.clamp(1.0 / RATIO_MAX, RATIO_MAX) };
-        Self { direction, null_ratio, onset: Onset::at_start(), logs: [0.0; WORSE.len()] }
+        Self { direction, null_ratio, onset: Onset::at_start(), gain_max: f64::MAX, logs: [0.0; WORSE.len()] }
     }
 
     /// The same, for what may begin late: see [`Onset`].
@@ -73,6 +75,16 @@ impl Mixture {
     pub fn with_onset(mut self, onset: Onset) -> Self {
         self.logs = [onset.ln_first(); WORSE.len()];
         self.onset = onset;
+        self
+    }
+
+    /// The same, with the logarithm of a bet growing by at most `gain` (above 0, nats) in one batch. A
+    /// burst is one thing that happened, however many errors it is: until the tempering knows of
+    /// bursts, none of them outweighs many batches. What is left away of a gain only makes the
+    /// e-value smaller.
+    #[must_use]
+    pub fn with_gain_max(mut self, gain: f64) -> Self {
+        self.gain_max = if gain > 0.0 { gain } else { f64::MAX };
         self
     }
 
@@ -89,7 +101,7 @@ impl Mixture {
         for (log, (multiple, _)) in self.logs.iter_mut().zip(self.direction.grid()) {
             let other = Odds::of(share, self.null_ratio * multiple);
             let change = canary * (other.canary - null.canary) + baseline * (other.baseline - null.baseline);
-            *log = fresh.joined_to(*log) + tempering * change;
+            *log = fresh.joined_to(*log) + (tempering * change).min(self.gain_max);
         }
     }
 
