@@ -32,6 +32,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         name: "shop".into(),
         matches: Vec::new(),
         mode: BTreeMap::new(),
+        judge: BTreeMap::new(),
         pipeline_env: None,
         github: Some(GitHub { repository: "acme/shop".into(), environments: BTreeMap::new() }),
         kubernetes: BTreeMap::from([(

@@ -138,7 +138,7 @@ fn bitbucket() -> Story {
 
 /// The state that these events end in, as it is stored.
 fn state_after<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<u8> {
-    let settings = Settings::of(&Config::default(), "unknown", 1);
+    let settings = Settings::of(&Config::default(), "unknown", "shop", 1);
     let none = ServiceState::decode(None).unwrap();
     let take = |state, event: &Event| observe(state, event, &settings, event.received_at).state;
     events.into_iter().fold(none, take).encode()

@@ -13,6 +13,7 @@ fn config() -> Config {
         name: "shop".to_owned(),
         matches: vec![Match { source: "github".to_owned(), name: "acme/shop".to_owned() }],
         mode: Default::default(),
+        judge: Default::default(),
         pipeline_env: None,
         github: None,
         kubernetes: Default::default(),
