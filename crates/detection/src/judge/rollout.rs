@@ -89,17 +89,19 @@ impl Rollout {
         self.newest_ms = self.newest_ms.max(at_ms);
         let closed = self.close_due(settings);
         let lane = Lane::of(observation.arm);
-        if let What::Event { event } = &observation.what {
+        let new = if let What::Event { event } = &observation.what {
             self.event(event, lane, at_ms, settings);
+            true
         } else {
-            self.take(observation, lane, settings);
-        }
+            self.take(observation, lane, settings)
+        };
         let decision = if closed || self.sight_changed(settings) {
             self.decide(&observation.rollout, self.newest_ms, settings)
         } else {
             None
         };
-        decision.or_else(|| self.look(&observation.rollout, settings))
+        // What is told twice is no reason to look again.
+        decision.or_else(|| if new { self.look(&observation.rollout, settings) } else { None })
     }
 
     /// Lets time go on with nothing heard: closes batches, and notices silence.
@@ -141,15 +143,16 @@ impl Rollout {
         }
     }
 
-    fn take(&mut self, observation: &Observation, lane: Lane, settings: &Settings) {
+    /// Whether it was new, and used.
+    fn take(&mut self, observation: &Observation, lane: Lane, settings: &Settings) -> bool {
         let index = observation.at_ms / self.batch_ms;
         if index < self.closed_to {
             self.ignored.late += 1;
-            return;
+            return false;
         }
         let Some(stream) = self.stream_of(observation) else {
             self.ignored.unfit += 1;
-            return;
+            return false;
         };
         self.first_ms = self.first_ms.min(observation.at_ms);
         self.watch.heard(lane, observation.at_ms);
@@ -157,12 +160,13 @@ impl Rollout {
             self.close_up_to(index, settings);
         }
         let at = u32::try_from(observation.at_ms % self.batch_ms).unwrap_or(u32::MAX);
-        let Some(content) = content(&observation.what, at) else { return };
+        let Some(content) = content(&observation.what, at) else { return false };
         match self.batch(index).map(|batch| batch.take(stream, lane, at, content)) {
-            Some(Ok(())) => {}
+            Some(Ok(())) => return true,
             Some(Err(Refused::Twice)) => self.ignored.repeated += 1,
             Some(Err(Refused::TooMany)) | None => self.ignored.unfit += 1,
         }
+        false
     }
 
     /// The open batch of an index, made when there is none.
