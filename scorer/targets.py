@@ -216,7 +216,7 @@ def controls(described, scores, groups, labels, shuffled):
     seen = shuffled_counts(pair, groups, labels, shuffled)
     note("shuffled labels", not passes(*seen), tell(*seen))
     found.extend(same(pair, groups))
-    found.extend(missing(pair, scores))
+    found.extend(missing(pair, scores, groups))
     return found
 
 
@@ -264,7 +264,7 @@ def strip(decision):
     return {key: value for key, value in decision.items() if key not in ("system", "life")}
 
 
-def missing(pair, scores):
+def missing(pair, scores, groups):
     """A silent canary must not pass, and a blind judge must not call."""
     silent = scores[(pair["healthy"], "control:silent")]["healthy"]
     yield {
@@ -274,9 +274,13 @@ def missing(pair, scores):
     }
     blind = scores[(pair["healthy"], "control:blind")]
     soon = blind["blind_by_s"] is not None and blind["blind_by_s"] <= pair["silent_from_s"] + 60
+    # A call while everything still reports is an ordinary false alarm: target 1 counts those.
+    times = [time for decision, _ in groups[(pair["healthy"], "control:blind")] for time in decision["calls_s"]]
+    called = sum(time >= pair["silent_from_s"] for time in times)
     yield {
         "name": "when nothing reports the judge is blind within a minute and calls nothing bad",
-        "sound": blind["called"]["hits"] == 0 and soon,
-        "text": f"bad {blind['called']['hits']} of {blind['called']['of']}, blind {blind['blind']['hits']}; "
+        "sound": called == 0 and soon,
+        "text": f"bad {called} of {blind['called']['of']} (and {len(times) - called} while all reported), "
+        f"blind {blind['blind']['hits']}; "
         f"95 % blind by second {blind['blind_by_s']} (nothing reports from second {pair['silent_from_s']} on)",
     }

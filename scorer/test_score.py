@@ -175,6 +175,13 @@ class Runs(unittest.TestCase):
         self.assertEqual(len(self.unsound(passes)), 1)
         self.assertEqual(len(self.unsound(calls)), 1)
 
+    def test_a_false_alarm_while_everything_reports_is_not_of_the_blind(self):
+        def calls(made):
+            early = made["system"] == "control:blind" and made["life"] == "healthy0"
+            return made | ({"calls_s": [345.0]} if early else {})
+
+        self.assertEqual(self.unsound(calls), [])
+
     def test_a_system_that_finds_nothing_makes_the_controls_worthless(self):
         self.assertEqual(len(self.unsound(lambda made: made | {"calls_s": []})), 1)
 
