@@ -99,13 +99,14 @@ impl Prometheus {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Waits until it has seen whole steps.
+    /// Waits until it has seen all that the first look asks for: a step that ended up to seven
+    /// seconds ago, and what was counted in the six seconds up to there; one sample a second.
     async fn has_counted(&self) -> Result<()> {
-        let query = format!("{}/api/v1/query?query=count_over_time(latency_ms[10s])", self.origin());
+        let query = format!("{}/api/v1/query?query=count_over_time(latency_ms[30s])", self.origin());
         let counted = async || {
             let found = http::json(&http::get(&query).await.ok()?);
             let value = found.pointer("/data/result/0/value/1")?.as_str()?.parse::<f64>().ok()?;
-            (value >= 10.0).then_some(())
+            (value >= 15.0).then_some(())
         };
         eventually(STEP_WITHIN, counted).await.context("Prometheus did not scrape the exporter")
     }
