@@ -104,11 +104,12 @@ impl<R: Redis> ScriptStore<R> {
         Ok(shards)
     }
 
-    /// `keep_ms` of `None` only looks.
+    /// `keep_ms` of `None` only looks. The last stage first: what a bell of this visit brings further
+    /// is not rung for once more by the same visit.
     async fn visit(&self, keep_ms: Option<u64>) -> Result<TickReport, StoreError> {
         let mut report = TickReport::default();
         for shard in self.every_shard().await? {
-            for stage in self.cell.stages() {
+            for stage in self.cell.stages().iter().rev() {
                 let mut call = self.call(*stage, &shard);
                 call.arg(keep_ms.map(|keep| keep.to_string()).unwrap_or_default());
                 let mut answer = self.run(&TICK, call).await?;
