@@ -33,6 +33,7 @@ mod pair;
 mod ring;
 mod text;
 
+pub use crate::report::{Counted, Taken};
 pub use pair::{
     Firing, Objective, ObjectiveError, PAIRS, Pair, Rate, Urgency, Window, factor, seconds_to_fire,
 };
@@ -51,30 +52,6 @@ pub const EVIDENCE_MIN: f64 = 10_080.0;
 const BATCH_MS: u64 = 60_000;
 /// Clocks differ by less; what is further ahead would push the present out of the rings.
 pub const AHEAD_MS_MAX: u64 = 60_000;
-
-/// Requests and errors since the report before, by one source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted<'a> {
-    /// Who counted.
-    pub source: &'a str,
-    /// When, milliseconds; with `source` what makes a duplicate.
-    pub at_ms: u64,
-    /// What was counted.
-    pub tally: Tally,
-}
-
-/// What became of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    /// It counts.
-    Counted,
-    /// It was taken before.
-    Duplicate,
-    /// It is older than three days.
-    Late,
-    /// It is from a time to come: the sender's clock is wrong.
-    Ahead,
-}
 
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -245,13 +245,12 @@ fn words(decision: &Decision) -> String {
 /// The judge's own compact form, as text.
 mod packed {
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+    use serde::{Deserialize, Deserializer, Serializer, de};
 
     use crate::judge::Rollout;
 
     pub(super) fn serialize<S: Serializer>(rollout: &Rollout, to: S) -> Result<S::Ok, S::Error> {
-        let bytes = rollout.encode().map_err(ser::Error::custom)?;
-        to.serialize_str(&STANDARD_NO_PAD.encode(bytes))
+        to.serialize_str(&STANDARD_NO_PAD.encode(rollout.encode()))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Rollout, D::Error> {

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::fnv;
+
 /// How many are remembered: several sources' worth of a few minutes of reports, in 350 bytes.
 pub(crate) const KEPT: usize = 32;
 
@@ -36,11 +38,9 @@ fn folded(digest: u64) -> u32 {
     u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 
-/// FNV-1a over the parts and where they end, 64 bits. Offset and prime from the FNV reference.
+/// A digest of the parts and of where they end, 64 bits.
 pub(crate) fn digest(parts: &[&str]) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, step)
+    fnv(parts.iter().flat_map(|part| part.bytes().chain([0xff])))
 }
 
 /// Forty-eight bits of [`digest`]: exact in a JSON number of any reader.

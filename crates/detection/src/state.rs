@@ -5,10 +5,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{canary::Canary, observation::Window, releases::Releases, run::Runs, telemetry::Telemetry};
+use crate::{
+    canary::Canary, observation::Window, releases::Releases, run::Runs, stored::StoredError,
+    telemetry::Telemetry,
+};
 
 /// The stored form's version.
 const SCHEMA: u32 = 1;
+/// What it is called in an error.
+const WHAT: &str = "the service";
 
 /// The state of one service in one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,17 +38,8 @@ pub struct ServiceState {
     pub(crate) compared: String,
 }
 
-/// A stored state could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// Not the JSON of any version.
-    #[error("the stored state of the service is not readable")]
-    Json(#[from] serde_json::Error),
-    /// Written by a version this one does not know.
-    #[error(
-        "the stored state of the service has form {0}, this version reads form {SCHEMA}: run the version that wrote it"
-    )]
-    UnknownForm(u32),
+fn unknown(found: u32) -> StoredError {
+    StoredError::UnknownForm { what: WHAT, found, known: SCHEMA }
 }
 
 #[derive(Deserialize)]
@@ -72,16 +68,16 @@ impl ServiceState {
     /// Reads a stored state; nothing stored is a service nobody heard of.
     ///
     /// # Errors
-    /// [`DecodeError`] when the bytes are not a state, or one of an unknown form.
-    pub fn decode(bytes: Option<&[u8]>) -> Result<Self, DecodeError> {
+    /// [`StoredError`] when the bytes are not a state, or one of an unknown form.
+    pub fn decode(bytes: Option<&[u8]>) -> Result<Self, StoredError> {
         let Some(bytes) = bytes else { return Ok(Self::default()) };
         match serde_json::from_slice::<Self>(bytes) {
             Ok(state) if state.schema == SCHEMA => Ok(state),
-            Ok(state) => Err(DecodeError::UnknownForm(state.schema)),
+            Ok(state) => Err(unknown(state.schema)),
             // Another form need not look like this one.
             Err(error) => match serde_json::from_slice::<Form>(bytes) {
-                Ok(form) if form.schema != SCHEMA => Err(DecodeError::UnknownForm(form.schema)),
-                _ => Err(error.into()),
+                Ok(form) if form.schema != SCHEMA => Err(unknown(form.schema)),
+                _ => Err(StoredError::Json { what: WHAT, source: error }),
             },
         }
     }

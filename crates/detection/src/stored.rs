@@ -1,4 +1,5 @@
-//! How the states of this crate are kept: JSON with a version of its form inside.
+//! How the states of this crate are kept: JSON with a version of its form inside, or, where room
+//! counts, postcard with the version before it.
 //!
 //! What this does not do: migrate. A state of another form is refused, not guessed at and not
 //! replaced by an empty one.
@@ -15,6 +16,20 @@ pub enum StoredError {
         what: &'static str,
         /// Where reading stopped.
         source: serde_json::Error,
+    },
+    /// Not the bytes of any version.
+    #[error("the stored state of {what} is not readable")]
+    Packed {
+        /// What the state is of.
+        what: &'static str,
+        /// What is wrong.
+        source: postcard::Error,
+    },
+    /// Readable, and not something this version would write.
+    #[error("the stored state of {what} is damaged")]
+    Damaged {
+        /// What the state is of.
+        what: &'static str,
     },
     /// Written by a version that this one does not know.
     #[error(
@@ -57,6 +72,27 @@ pub(crate) fn encode(state: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(state).unwrap_or_default()
 }
 
+/// Reads a packed state.
+pub(crate) fn unpack<T: DeserializeOwned>(
+    what: &'static str,
+    known: u32,
+    bytes: &[u8],
+) -> Result<T, StoredError> {
+    let packed = |source| StoredError::Packed { what, source };
+    let (found, rest) = postcard::take_from_bytes::<u32>(bytes).map_err(packed)?;
+    if found != known {
+        return Err(StoredError::UnknownForm { what, found, known });
+    }
+    postcard::from_bytes(rest).map_err(packed)
+}
+
+/// The packed form.
+pub(crate) fn pack(form: u32, state: &impl Serialize) -> Vec<u8> {
+    // Cannot fail: every part has a length that is known. Were it to, the empty bytes are refused
+    // by `unpack`, not taken for an empty state.
+    postcard::to_allocvec(&(form, state)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +109,18 @@ mod tests {
         check(Some(br#"{"schema":3}"#), "form 3, this version reads form 2");
         check(Some(b""), "not readable");
         check(Some(br#"{"a":1}"#), "not readable");
+    }
+
+    #[test]
+    fn what_is_not_a_known_packed_form_is_refused() {
+        let check = |bytes: &[u8], expected: &str| {
+            let got = unpack::<u8>("a thing", 2, bytes);
+            let text = got.map_or_else(|error| error.to_string(), |state| format!("{state:?}"));
+            assert!(text.contains(expected), "{text}");
+        };
+        check(&pack(2, &7_u8), "7");
+        check(&pack(3, &7_u8), "form 3, this version reads form 2");
+        check(&[], "not readable");
+        check(&[2], "not readable");
     }
 }

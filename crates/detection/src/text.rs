@@ -30,7 +30,7 @@ pub(crate) fn key(text: &str) -> String {
         return text.to_owned();
     }
     let start: String = name(text).chars().take(KEY_CHARS_MAX - DIGEST_CHARS).collect();
-    format!("{start}~{:016x}", fnv(text))
+    format!("{start}~{:016x}", fnv(text.bytes()))
 }
 
 /// What an event is about: the sender's name for it, or else the event itself.
@@ -47,9 +47,9 @@ pub(crate) fn is_of_event(subject: &str) -> bool {
 }
 
 /// FNV-1a, 64 bits. Offset and prime from the FNV reference.
-fn fnv(text: &str) -> u64 {
+pub(crate) fn fnv(bytes: impl Iterator<Item = u8>) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+    bytes.fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ use crate::{
 mod process;
 mod text;
 
+pub use crate::report::{Counted, Taken};
 use process::{Process, Relapse};
 
 /// The stored form's version.
@@ -86,30 +87,6 @@ pub struct Before {
     pub dispersion: f64,
     /// When the attempt was done, milliseconds.
     pub attempt_ms: u64,
-}
-
-/// Requests and errors since the report before, by one source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted<'a> {
-    /// Who counted.
-    pub source: &'a str,
-    /// When, milliseconds; with `source` what makes a duplicate.
-    pub at_ms: u64,
-    /// What was counted.
-    pub tally: Tally,
-}
-
-/// What became of an observation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    /// It counts.
-    Counted,
-    /// It was taken before.
-    Duplicate,
-    /// Its batch is closed, all is decided, or it is from before the attempt.
-    Late,
-    /// It is from a time to come: the sender's clock is wrong.
-    Ahead,
 }
 
 /// How it stands.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{ENV, S, SERVICE, Service, deployment, errors, event, latency, run, settings};
-use homeostat_detection::{DecodeError, ServiceState, health, observe, recheck};
+use homeostat_detection::{ServiceState, StoredError, health, observe, recheck};
 use homeostat_schema::types::{Correlation, Event, EventKind, FindingKind, Health, Signal, Status, Verdict};
 use proptest::prelude::*;
 
@@ -222,12 +222,12 @@ fn a_usual_state_is_small() {
 #[test]
 fn what_is_no_state_is_refused() {
     assert_eq!(ServiceState::decode(None).unwrap(), ServiceState::default());
-    assert!(matches!(ServiceState::decode(Some(b"")), Err(DecodeError::Json(_))));
-    assert!(matches!(ServiceState::decode(Some(b"{}")), Err(DecodeError::Json(_))));
-    assert!(matches!(ServiceState::decode(Some(b"{\"schema\":1}")), Err(DecodeError::Json(_))));
+    assert!(matches!(ServiceState::decode(Some(b"")), Err(StoredError::Json { .. })));
+    assert!(matches!(ServiceState::decode(Some(b"{}")), Err(StoredError::Json { .. })));
+    assert!(matches!(ServiceState::decode(Some(b"{\"schema\":1}")), Err(StoredError::Json { .. })));
     assert!(matches!(
         ServiceState::decode(Some(b"{\"schema\":2,\"x\":1}")),
-        Err(DecodeError::UnknownForm(2))
+        Err(StoredError::UnknownForm { found: 2, .. })
     ));
     assert!(ServiceState::decode(Some(&[0xff; 64])).is_err());
 }

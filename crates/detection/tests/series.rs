@@ -1,7 +1,8 @@
 //! What holds of one series judged from its past.
 #![allow(missing_docs, reason = "a test")]
 
-use homeostat_detection::series::{DecodeError, Judged, Note, Series, Settings, Verdict};
+use homeostat_detection::StoredError;
+use homeostat_detection::series::{Judged, Note, Series, Settings, Verdict};
 use proptest::prelude::*;
 
 const MINUTE_MS: i64 = 60_000;
@@ -171,8 +172,8 @@ fn the_state_stays_below_its_bound() {
 fn a_state_of_another_form_is_refused() {
     let mut bytes = Series::default().encode();
     bytes[0] = 9;
-    assert!(matches!(Series::decode(Some(&bytes)), Err(DecodeError::UnknownForm(9))));
-    assert!(matches!(Series::decode(Some(&[])), Err(DecodeError::Bytes(_))));
+    assert!(matches!(Series::decode(Some(&bytes)), Err(StoredError::UnknownForm { found: 9, .. })));
+    assert!(matches!(Series::decode(Some(&[])), Err(StoredError::Packed { .. })));
     assert!(Series::decode(None).is_ok_and(|series| series == Series::default()));
 }
 

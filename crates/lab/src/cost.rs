@@ -48,13 +48,13 @@ impl Load {
         seen
     }
 
-    /// The weight of a state; `None` when it could not be stored.
-    pub fn bytes(&self, frozen: &Frozen) -> Option<Bytes> {
+    /// The weight of a state.
+    pub fn bytes(&self, frozen: &Frozen) -> Bytes {
         let (mut ours, mut counts) = (Ours::new(&frozen.judge), 0);
         for (number, tick) in self.ticks.iter().enumerate() {
             tell(&mut ours, tick, frozen);
             if number % WEIGH_EVERY == 0 {
-                counts = counts.max(ours.bytes()?);
+                counts = counts.max(ours.bytes());
             }
         }
         let (mut ours, mut latency) = (Ours::new(&frozen.judge), 0);
@@ -66,10 +66,10 @@ impl Load {
                 ours.samples(Arm::Canary, end, tick.canary);
             }
             if number % WEIGH_EVERY == 0 {
-                latency = latency.max(ours.bytes()?);
+                latency = latency.max(ours.bytes());
             }
         }
-        Some(Bytes { counts, latency })
+        Bytes { counts, latency }
     }
 }
 

@@ -42,9 +42,9 @@ impl<'a> Ours<'a> {
         !self.said.calls_s.is_empty()
     }
 
-    /// How many bytes its state takes in the store; `None` when it cannot be stored.
-    pub fn bytes(&self) -> Option<usize> {
-        self.rollout.encode().ok().map(|bytes| bytes.len())
+    /// How many bytes its state takes in the store.
+    pub fn bytes(&self) -> usize {
+        self.rollout.encode().len()
     }
 
     /// Counts of an arm, in the tick that ends at `at_s`.

@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::float;
 use crate::sequential::{
     Arms, BoundedBet, Bursts, Direction, Mixture, Onset, Ratios, Symmetric, Tally, ln_weighted_exp,
 };
@@ -200,9 +201,4 @@ impl Calm {
             (weight, well + badly)
         }))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of one rollout are far below 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::float;
 use crate::sequential::Symmetric;
 
 /// Where the test is sharpest, in batches.
@@ -24,8 +25,7 @@ impl Gauges {
     pub(super) fn observe(&mut self, canary: f64, baseline: f64, alpha: f64) {
         self.test.get_or_insert_with(|| Symmetric::new(SHARPEST, alpha)).observe(canary - baseline);
         self.batches += 1;
-        #[expect(clippy::cast_precision_loss, reason = "a year of seconds is far below 2^53")]
-        let part = 1.0 / self.batches as f64;
+        let part = 1.0 / float(self.batches);
         self.canary += part * canary - part * self.canary;
         self.baseline += part * baseline - part * self.baseline;
     }

@@ -6,6 +6,7 @@
 //!
 //! The band: Howard and Ramdas, Bernoulli 2022, theorem 2, uniform over quantiles and time.
 
+use crate::number::float;
 use serde::{Deserialize, Serialize};
 
 /// Bins for each doubling.
@@ -69,13 +70,11 @@ impl Histogram {
 
     /// The bin that holds the quantile `share`, 0 to 1; `None` of nothing.
     pub(super) fn quantile_bin(&self, share: f64) -> Option<i16> {
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let rank = share * self.count() as f64;
+        let rank = share * float(self.count());
         let mut below = 0_u64;
         for (bin, count) in &self.bins {
             below += u64::from(*count);
-            #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-            if below as f64 >= rank {
+            if float(below) >= rank {
                 return Some(*bin);
             }
         }
@@ -127,8 +126,7 @@ pub fn band(count: u64, alpha: f64, count_min: u64) -> f64 {
     if count < count_min.max(1) {
         return 1.0;
     }
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let (count, least) = (count as f64, count_min.max(1) as f64);
+    let (count, least) = (float(count), float(count_min.max(1)));
     LEAD * (((count / least).ln().ln_1p() + constant(alpha)) / count).sqrt()
 }
 

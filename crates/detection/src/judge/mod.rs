@@ -41,4 +41,3 @@ pub use observation::{Arm, Observation, What};
 pub use read::ReadError;
 pub use rollout::{Ignored, Rollout};
 pub use settings::{Settings, SettingsError};
-pub use state::DecodeError;

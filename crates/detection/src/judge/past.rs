@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::settings::Settings;
+use crate::number::float;
 use crate::sequential::{Arms, Bursts, EDetector, Tally};
 
 /// The share counted as 1 is this many times the healthy one.
@@ -231,9 +232,4 @@ impl PastGauges {
     pub(super) fn seen(&self) -> (f64, f64) {
         (self.last, self.level)
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of one rollout are far below 2^53")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::stream::Stream;
 use super::watch::Blindness;
 use super::words;
+use crate::number::float;
 use crate::sequential::ln_weighted_exp;
 
 /// How much the canary's silence counts.
@@ -55,9 +56,8 @@ fn ln_armed(rollout: &Rollout) -> f64 {
 /// The detectors' values over the batches they judged have a mean of at most 1 while all is well.
 fn ln_alone(rollout: &Rollout) -> f64 {
     let values = rollout.streams.iter().filter_map(Stream::alarm).filter(|(_, batches)| *batches > 0);
-    #[expect(clippy::cast_precision_loss, reason = "a year of seconds is far below 2^53")]
     let (sum, count) =
-        values.fold((0.0, 0.0), |(sum, count), (value, batches)| (sum + value / batches as f64, count + 1.0));
+        values.fold((0.0, 0.0), |(sum, count), (value, batches)| (sum + value / float(batches), count + 1.0));
     if count > 0.0 { (sum / count).max(f64::MIN_POSITIVE).ln() } else { f64::NEG_INFINITY }
 }
 
@@ -136,9 +136,8 @@ fn because(rollout: &Rollout, settings: &Settings) -> Vec<Because> {
     all.into_iter().map(|(_, reason)| reason).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of silence are far below 2^53")]
 fn telemetry(blindness: Blindness, settings: &Settings, seconds: u64) -> Because {
-    let silent_s = |ms: u64| ms as f64 / 1e3;
+    let silent_s = |ms: u64| float(ms) / 1e3;
     let (statistic, text) = match blindness {
         Blindness::ScrapeFailed => (1.0, "a scrape failed and nothing was heard since".to_owned()),
         Blindness::Nothing(ms) => (silent_s(ms), format!("nothing was heard of any arm for {} s", ms / 1000)),

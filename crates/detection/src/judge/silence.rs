@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
+use crate::number::float;
 use crate::sequential::Absence;
 
 /// With fewer expected of the canary in a slot, its silence says nothing.
@@ -87,12 +88,11 @@ impl Silence {
     }
 
     /// How much the canary should have had in this slot.
-    #[expect(clippy::cast_precision_loss, reason = "counts of one rollout are far below 2^53")]
     fn expected(&self) -> f64 {
         if self.canary_all == 0 {
             return f64::INFINITY;
         }
-        self.baseline as f64 * self.canary_all as f64 / self.baseline_all as f64
+        float(self.baseline) * float(self.canary_all) / float(self.baseline_all)
     }
 
     /// The logarithm of the e-value that the canary is silent more often than it may be.

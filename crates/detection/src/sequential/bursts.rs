@@ -11,8 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::number::float;
 use super::{Arms, Tally};
+use crate::number::float;
 
 /// Variance over mean that is guessed with no history.
 const GUESS: f64 = 5.0;

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Tally;
-use super::number::float;
+use crate::number::float;
 
 /// Batches it takes before the estimate may be believed.
 const BATCHES_MIN: u64 = 100;

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bet::STAKES;
-use super::number::float;
+use crate::number::float;
 
 /// Far above any threshold; keeps the state finite through a long outage.
 const CEILING: f64 = 1e12;

@@ -12,8 +12,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{float, ln_weighted_exp};
+use super::number::ln_weighted_exp;
 use super::{Arms, Onset};
+use crate::number::float;
 
 /// What the evidence is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -50,7 +50,11 @@ impl Tally {
 
     /// The share of bad ones, 0 to 1; 0 of nothing.
     pub fn share(self) -> f64 {
-        if self.total == 0 { 0.0 } else { number::float(self.bad()) / number::float(self.total) }
+        if self.total == 0 {
+            0.0
+        } else {
+            crate::number::float(self.bad()) / crate::number::float(self.total)
+        }
     }
 
     /// Both together.

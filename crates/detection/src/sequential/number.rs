@@ -1,10 +1,6 @@
 //! The few functions of numbers that the tests need, total on finite input.
 
-/// A count as a number; exact below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts of one batch are far below 2^53")]
-pub(super) fn float(count: u64) -> f64 {
-    count as f64
-}
+use crate::number::float;
 
 /// The logarithm of a weighted sum of exponentials, without overflow: `ln Σ w·exp(x)`. Weights
 /// are above 0. Nothing sums to negative infinity.

@@ -10,7 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{float, ln_sum_exp};
+use super::number::ln_sum_exp;
+use crate::number::float;
 
 /// The state: how many batches were bet on, and the part of the stake laid at the first one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Arms;
-use super::number::{float, ln_mean_exp};
+use super::number::ln_mean_exp;
+use crate::number::float;
 
 /// The ratios that are told apart.
 const GRID: [f64; 24] = [

@@ -10,7 +10,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::number::{float, ln_normal_cdf};
+use super::number::ln_normal_cdf;
+use crate::number::float;
 
 /// No batch counts for more than this many times the usual.
 const CLIP: f64 = 5.0;

@@ -156,7 +156,7 @@ fn a_year_of_seconds_keeps_its_precision() {
     one.observe(batch, 1.0);
     // The mildest ratio stands for all by now: a year is so many times its part in one second.
     let second: f64 = (1.25_f64 / 2.25).ln() + (1.0_f64 / 2.25).ln() - 2.0 * 0.5_f64.ln();
-    let expected = 0.1_f64.ln() + second * number::float(YEAR);
+    let expected = 0.1_f64.ln() + second * crate::number::float(YEAR);
     assert!((mixture.ln_e() / expected - 1.0).abs() < 1e-9, "{} {expected}", mixture.ln_e());
     assert!(test.ln_e() < 0.0 && test.seen() == YEAR);
 }

@@ -25,4 +25,4 @@ mod season;
 mod state;
 
 pub use clock::Note;
-pub use state::{DecodeError, Judged, Series, Settings, Verdict};
+pub use state::{Judged, Series, Settings, Verdict};

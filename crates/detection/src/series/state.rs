@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::alarm::Alarm;
 use super::clock::{Clock, Note, Turn};
 use super::novelty::Novelty;
+use crate::stored::{self, StoredError};
 
-/// The stored form's version.
+/// The stored form's version, and what it is called.
 const SCHEMA: u32 = 1;
+const WHAT: &str = "the series";
 
 /// Values are taken to be at most this far from 0, so that no square of one overflows.
 const VALUE_MAX: f64 = 1e150;
@@ -74,7 +76,6 @@ pub struct Judged {
 /// The state of one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    schema: u32,
     clock: Clock,
     novelty: Novelty,
     alarm: Alarm,
@@ -85,26 +86,9 @@ pub struct Series {
     last_verdict: Verdict,
 }
 
-/// A stored state could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// Not the bytes of any version.
-    #[error("the stored state of the series is not readable")]
-    Bytes(#[from] postcard::Error),
-    /// Written by a version this one does not know.
-    #[error(
-        "the stored state of the series has form {0}, this version reads form {SCHEMA}: run the version that wrote it"
-    )]
-    UnknownForm(u32),
-    /// Readable, and not something this version would write.
-    #[error("the stored state of the series is damaged")]
-    Damaged,
-}
-
 impl Default for Series {
     fn default() -> Self {
         Self {
-            schema: SCHEMA,
             clock: Clock::default(),
             novelty: Novelty::default(),
             alarm: Alarm::default(),
@@ -122,22 +106,16 @@ impl Series {
     /// Reads a stored state; nothing stored is a series nobody saw.
     ///
     /// # Errors
-    /// [`DecodeError`] when the bytes are not a state, or one of an unknown form.
-    pub fn decode(bytes: Option<&[u8]>) -> Result<Self, DecodeError> {
+    /// [`StoredError`] when the bytes are not a state, or one of an unknown form.
+    pub fn decode(bytes: Option<&[u8]>) -> Result<Self, StoredError> {
         let Some(bytes) = bytes else { return Ok(Self::default()) };
-        let (schema, _) = postcard::take_from_bytes::<u32>(bytes)?;
-        if schema != SCHEMA {
-            return Err(DecodeError::UnknownForm(schema));
-        }
-        let state: Self = postcard::from_bytes(bytes)?;
-        if state.novelty.is_sound() { Ok(state) } else { Err(DecodeError::Damaged) }
+        let state: Self = stored::unpack(WHAT, SCHEMA, bytes)?;
+        if state.novelty.is_sound() { Ok(state) } else { Err(StoredError::Damaged { what: WHAT }) }
     }
 
     /// The stored form, at most [`Series::BYTES_MAX`] bytes.
     pub fn encode(&self) -> Vec<u8> {
-        // Cannot fail: every part has a length that is known. Were it to, the empty bytes are
-        // refused by `decode`, not taken for an empty state.
-        postcard::to_allocvec(self).unwrap_or_default()
+        stored::pack(SCHEMA, self)
     }
 
     /// Judges a row from the rows before it, and takes it. `at_ms` is in milliseconds since the

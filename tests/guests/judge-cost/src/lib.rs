@@ -45,7 +45,7 @@ fn measure(load: &[Observation]) -> String {
     for (number, observation) in load.iter().enumerate() {
         let _decision = weighed.observe(observation, &settings);
         if number % WEIGH_EVERY == 0 {
-            bytes = bytes.max(weighed.encode().map_or(0, |state| state.len()));
+            bytes = bytes.max(weighed.encode().len());
         }
     }
     format!("{{\"observations\":{},\"us_each\":{each_us:.3},\"state_bytes_max\":{bytes}}}\n", load.len())

@@ -18,11 +18,13 @@ pub use holt_winters::{HoltWinters, Smoothing};
 
 use serde::{Deserialize, Serialize};
 
-use super::DecodeError;
+use crate::stored::{self, StoredError};
 use experts::{EXPERTS, Experts};
 
 /// The stored form's version.
 const SCHEMA: u32 = 1;
+/// What it is called in an error.
+const WHAT: &str = "the forecast";
 /// A season has at most so many steps: a day in steps of five minutes.
 pub const SEASON_STEPS_MAX: u16 = 288;
 /// A forecast reaches at most so many steps: an hour in steps of five minutes.
@@ -71,7 +73,6 @@ struct Pending {
 /// The state of the forecast of one series at one distance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
-    schema: u32,
     ahead: u16,
     experts: Experts,
     weights: [f64; EXPERTS],
@@ -96,7 +97,6 @@ impl Forecast {
     pub fn new(ahead: u16, season: u16) -> Self {
         let season = if (2..=SEASON_STEPS_MAX).contains(&season) { season } else { 0 };
         Self {
-            schema: SCHEMA,
             ahead: ahead.clamp(1, AHEAD_STEPS_MAX),
             experts: Experts::new(season),
             weights: [1.0 / EXPERTS as f64; EXPERTS],
@@ -111,21 +111,15 @@ impl Forecast {
     /// Reads a stored state.
     ///
     /// # Errors
-    /// [`DecodeError`] when the bytes are not a state, or one of an unknown form.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (schema, _) = postcard::take_from_bytes::<u32>(bytes)?;
-        if schema != SCHEMA {
-            return Err(DecodeError::UnknownForm(schema));
-        }
-        let state: Self = postcard::from_bytes(bytes)?;
-        if state.is_sound() { Ok(state) } else { Err(DecodeError::Damaged) }
+    /// [`StoredError`] when the bytes are not a state, or one of an unknown form.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoredError> {
+        let state: Self = stored::unpack(WHAT, SCHEMA, bytes)?;
+        if state.is_sound() { Ok(state) } else { Err(StoredError::Damaged { what: WHAT }) }
     }
 
     /// The stored form, at most [`Forecast::BYTES_MAX`] bytes.
     pub fn encode(&self) -> Vec<u8> {
-        // Cannot fail: every part has a length that is known. Were it to, the empty bytes are
-        // refused by `decode`, not taken for an empty state.
-        postcard::to_allocvec(self).unwrap_or_default()
+        stored::pack(SCHEMA, self)
     }
 
     /// Takes the value of the next step; one that is not finite counts as the last one again.
