@@ -15,3 +15,36 @@ mod generated {
 }
 
 pub use generated::homeostat::schema::source::{Body, Delivery, Draft, Reading, Signal, read};
+
+impl Draft {
+    /// An event of this kind, and nothing else said of it.
+    pub fn saying(kind: &str) -> Self {
+        Self {
+            id: None,
+            kind: kind.to_owned(),
+            status: None,
+            subject: None,
+            attempt: None,
+            service: None,
+            env: None,
+            title: None,
+            version: None,
+            commit: None,
+            previous_version: None,
+            branch: None,
+            duration_ms: None,
+            latency_ms: None,
+            signals: Vec::new(),
+            occurred_at_ms: None,
+            actor: None,
+            url: None,
+            run: None,
+            deployment: None,
+            pull_request: None,
+            fork: false,
+            test: false,
+            irreversible: false,
+            attributes: Vec::new(),
+        }
+    }
+}

@@ -126,30 +126,11 @@ fn letters(store: &ScriptStore<Fake>) -> Vec<Value> {
 fn failed_run() -> Draft {
     Draft {
         id: Some("run-1".to_owned()),
-        kind: "run".to_owned(),
         status: Some("failure".to_owned()),
-        subject: None,
-        attempt: None,
         service: Some("shop".to_owned()),
         env: Some("stage".to_owned()),
-        title: None,
-        version: None,
-        commit: None,
-        previous_version: None,
-        branch: None,
-        duration_ms: None,
-        latency_ms: None,
-        signals: Vec::new(),
         occurred_at_ms: Some(NOW),
-        actor: None,
-        url: None,
-        run: None,
-        deployment: None,
-        pull_request: None,
-        fork: false,
-        test: false,
-        irreversible: false,
-        attributes: Vec::new(),
+        ..Draft::saying("run")
     }
 }
 

@@ -8,36 +8,6 @@ use crate::source::Source;
 /// 2026-03-01T10:00:00Z.
 const NOW: u64 = 1_772_359_200_000;
 
-fn draft(kind: &str) -> plug_in::Draft {
-    plug_in::Draft {
-        id: None,
-        kind: kind.to_owned(),
-        status: None,
-        subject: None,
-        attempt: None,
-        service: None,
-        env: None,
-        title: None,
-        version: None,
-        commit: None,
-        previous_version: None,
-        branch: None,
-        duration_ms: None,
-        latency_ms: None,
-        signals: Vec::new(),
-        occurred_at_ms: None,
-        actor: None,
-        url: None,
-        run: None,
-        deployment: None,
-        pull_request: None,
-        fork: false,
-        test: false,
-        irreversible: false,
-        attributes: Vec::new(),
-    }
-}
-
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in pairs {
@@ -95,7 +65,7 @@ fn what_it_says_becomes_an_event_with_names_resolved_by_us() {
         service: Some("shop".to_owned()),
         env: Some("production".to_owned()),
         occurred_at_ms: Some(NOW - 1),
-        ..draft("deployed")
+        ..plug_in::Draft::saying("deployed")
     };
     let Ok(Said::Items(items)) = normalised(Ok(Reading::Events(vec![said]))) else { panic!("no items") };
     let event = &items[0].event;
@@ -108,7 +78,7 @@ fn what_it_says_becomes_an_event_with_names_resolved_by_us() {
 fn it_cannot_claim_to_be_our_echo() {
     let said = plug_in::Draft {
         attributes: vec![("homeostat.attempt".to_owned(), "a1".to_owned())],
-        ..draft("deployment")
+        ..plug_in::Draft::saying("deployment")
     };
     let Ok(Said::Items(items)) = normalised(Ok(Reading::Events(vec![said]))) else { panic!("no items") };
     assert!(items[0].event.attributes.is_empty() && !items[0].event.trust.self_);
@@ -133,9 +103,9 @@ fn what_it_returns_out_of_bounds_is_refused_whole() {
         Err(why) => why.to_string(),
         Ok(said) => panic!("{said:?}"),
     };
-    let endless = plug_in::Draft { latency_ms: Some(f64::INFINITY), ..draft("run") };
-    assert!(refused(vec![draft("run"), endless]).contains("latency-ms"));
-    assert!(refused((0..1_001).map(|_| draft("run")).collect()).contains("1001"));
+    let endless = plug_in::Draft { latency_ms: Some(f64::INFINITY), ..plug_in::Draft::saying("run") };
+    assert!(refused(vec![plug_in::Draft::saying("run"), endless]).contains("latency-ms"));
+    assert!(refused((0..1_001).map(|_| plug_in::Draft::saying("run")).collect()).contains("1001"));
 }
 
 #[test]
@@ -147,7 +117,7 @@ proptest! {
     #[test]
     fn whatever_it_answers_nothing_panics(kind in ".{0,300}", subject in prop::option::of(".{0,300}"),
             latency: Option<f64>, at: Option<u64>, attempt: Option<u32>) {
-        let said = plug_in::Draft { subject, attempt, latency_ms: latency, occurred_at_ms: at, ..draft(&kind) };
+        let said = plug_in::Draft { subject, attempt, latency_ms: latency, occurred_at_ms: at, ..plug_in::Draft::saying(&kind) };
         match normalised(Ok(Reading::Events(vec![said]))) {
             Ok(Said::Items(items)) => prop_assert!(items[0].event.occurred_at <= NOW),
             Err(_) => {}

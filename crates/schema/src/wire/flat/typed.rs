@@ -119,36 +119,6 @@ mod tests {
     use crate::types::EventKind;
     use proptest::prelude::*;
 
-    fn saying(kind: &str) -> plug_in::Draft {
-        plug_in::Draft {
-            id: None,
-            kind: kind.to_owned(),
-            status: None,
-            subject: None,
-            attempt: None,
-            service: None,
-            env: None,
-            title: None,
-            version: None,
-            commit: None,
-            previous_version: None,
-            branch: None,
-            duration_ms: None,
-            latency_ms: None,
-            signals: Vec::new(),
-            occurred_at_ms: None,
-            actor: None,
-            url: None,
-            run: None,
-            deployment: None,
-            pull_request: None,
-            fork: false,
-            test: false,
-            irreversible: false,
-            attributes: Vec::new(),
-        }
-    }
-
     fn reading(value: f64) -> plug_in::Signal {
         plug_in::Signal { name: "queue".to_owned(), value, unit: "1".to_owned(), samples: 1 }
     }
@@ -156,7 +126,7 @@ mod tests {
     #[test]
     fn the_usual_words_are_understood_and_others_kept() {
         let check = |kind: &str, status: &str, expected: (EventKind, Status)| {
-            let draft = plug_in::Draft { status: Some(status.to_owned()), ..saying(kind) };
+            let draft = plug_in::Draft { status: Some(status.to_owned()), ..plug_in::Draft::saying(kind) };
             let read = read_typed(&[draft]).unwrap().remove(0);
             assert_eq!((read.kind, read.status), expected, "{kind} {status}");
         };
@@ -169,27 +139,36 @@ mod tests {
     fn what_is_not_finite_or_too_much_is_refused_by_name() {
         let refused = |draft: plug_in::Draft| read_typed(&[draft]).unwrap_err().to_string();
         for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            let latency = plug_in::Draft { latency_ms: Some(value), ..saying("run") };
+            let latency = plug_in::Draft { latency_ms: Some(value), ..plug_in::Draft::saying("run") };
             assert!(refused(latency).contains("latency-ms"));
-            let signals = plug_in::Draft { signals: vec![reading(value)], ..saying("run") };
+            let signals = plug_in::Draft { signals: vec![reading(value)], ..plug_in::Draft::saying("run") };
             assert!(refused(signals).contains("signals"));
         }
-        assert!(refused(plug_in::Draft { latency_ms: Some(-1.0), ..saying("run") }).contains("latency-ms"));
-        assert!(refused(saying(" ")).contains("kind"));
+        assert!(
+            refused(plug_in::Draft { latency_ms: Some(-1.0), ..plug_in::Draft::saying("run") })
+                .contains("latency-ms")
+        );
+        assert!(refused(plug_in::Draft::saying(" ")).contains("kind"));
         let many = (0..=SIGNALS_MAX).map(|_| reading(1.0)).collect();
-        assert!(refused(plug_in::Draft { signals: many, ..saying("run") }).contains("signals"));
+        assert!(
+            refused(plug_in::Draft { signals: many, ..plug_in::Draft::saying("run") }).contains("signals")
+        );
         assert_eq!(
-            read_typed(&[plug_in::Draft { title: Some("a".repeat(BYTES_MAX)), ..saying("run") }]),
+            read_typed(&[plug_in::Draft {
+                title: Some("a".repeat(BYTES_MAX)),
+                ..plug_in::Draft::saying("run")
+            }]),
             Err(SubmissionError::TooLarge)
         );
-        let drafts: Vec<_> = (0..=ITEMS_MAX).map(|_| saying("run")).collect();
+        let drafts: Vec<_> = (0..=ITEMS_MAX).map(|_| plug_in::Draft::saying("run")).collect();
         assert_eq!(read_typed(&drafts), Err(SubmissionError::TooMany { count: ITEMS_MAX + 1 }));
         assert_eq!(read_typed(&drafts[1..]).unwrap().len(), ITEMS_MAX);
     }
 
     #[test]
     fn an_address_that_no_page_may_link_to_is_dropped() {
-        let draft = plug_in::Draft { url: Some("javascript:alert(1)".to_owned()), ..saying("run") };
+        let draft =
+            plug_in::Draft { url: Some("javascript:alert(1)".to_owned()), ..plug_in::Draft::saying("run") };
         assert_eq!(read_typed(&[draft]).unwrap().remove(0).url, None);
     }
 
@@ -206,7 +185,7 @@ mod tests {
                 service: text,
                 latency_ms: Some(number),
                 attributes,
-                ..saying(&kind)
+                ..plug_in::Draft::saying(&kind)
             };
             if let Ok(read) = read_typed(&[draft]) {
                 let read = &read[0];
