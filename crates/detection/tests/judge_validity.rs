@@ -120,6 +120,41 @@ fn bursts_that_begin_when_the_canary_comes_cost_few_false_alarms() {
     }
 }
 
+/// Requests of one arm in a batch, in milliseconds: as a rule between 50 and 150; in one batch of
+/// twenty a pause makes three of ten of them five times as long, if `pauses`.
+fn latencies(dice: &mut Dice, pauses: bool) -> Vec<f64> {
+    let paused = dice.share() < 0.05 && pauses;
+    let mut one = || {
+        let ms = 50.0 + 100.0 * dice.share();
+        let slow = dice.share() < 0.3;
+        if paused && slow { 5.0 * ms } else { ms }
+    };
+    (0..50).map(|_| one()).collect()
+}
+
+/// Whether a canary whose machines pause as the old one's begin to is called slow.
+fn called_slow(seed: u64) -> bool {
+    let settings = Settings::default();
+    let (mut rollout, mut dice) = (Rollout::default(), Dice(seed));
+    (0..HISTORY + BATCHES).any(|at| {
+        let is_here = at >= HISTORY;
+        let arms = [Arm::Baseline, Arm::Canary].into_iter().take(1 + usize::from(is_here));
+        arms.into_iter().any(|arm| {
+            let what =
+                What::Sample { metric: "latency-ms".to_owned(), values: latencies(&mut dice, is_here) };
+            let at_ms = EPOCH_MS + 5_000 * at;
+            rollout.observe(&Observation { rollout: String::new(), at_ms, arm: Some(arm), what }, &settings);
+            rollout.verdict() == Verdict::Bad
+        })
+    })
+}
+
+#[test]
+fn pauses_that_begin_when_the_canary_comes_cost_few_false_alarms() {
+    let called = (0..LIVES).filter(|seed| called_slow(*seed)).count() as u64;
+    assert!(called <= FALSE_MAX, "{called} of {LIVES}");
+}
+
 #[test]
 fn a_test_that_knows_nothing_of_bursts_would_be_caught_here() {
     let called = (0..LIVES).filter(|seed| crosses_untempered(&life(*seed, 5.0, 1.0))).count() as u64;

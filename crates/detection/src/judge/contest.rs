@@ -18,9 +18,6 @@ use crate::sequential::{
 const MIXTURE: f64 = 0.92;
 /// The part of the stake that is laid at once; the rest is for what becomes bad later.
 const AT_ONCE: f64 = 0.9;
-/// A batch multiplies a bet by at most e to this. With 1.5 errors that begin to come in bursts when
-/// the canary comes cost three times as many false alarms, and are found a fifth sooner.
-const GAIN_MAX: f64 = 1.0;
 /// Arms differ at most by this part of all traffic to count as equal.
 const EQUAL: f64 = 0.1;
 /// Where the symmetric test is sharpest, in batches.
@@ -39,6 +36,8 @@ pub(super) struct Rules {
     pub(super) tolerable: f64,
     /// The level that intervals and the symmetric test are made for.
     pub(super) alpha: f64,
+    /// A batch multiplies a bet by at most e to this, so that one burst proves nothing.
+    pub(super) gain_max: f64,
 }
 
 /// From and to; `None` for an end beyond what is told apart.
@@ -131,8 +130,8 @@ impl Running {
         Self {
             worse: Mixture::new(Direction::Worse, rules.null_ratio)
                 .with_onset(Onset::any_time(AT_ONCE))
-                .with_gain_max(GAIN_MAX),
-            not_worse: Mixture::new(Direction::NotWorse, rules.worst_ratio).with_gain_max(GAIN_MAX),
+                .with_gain_max(rules.gain_max),
+            not_worse: Mixture::new(Direction::NotWorse, rules.worst_ratio).with_gain_max(rules.gain_max),
             ratios: Ratios::default(),
             partner,
             calm: Calm::default(),
