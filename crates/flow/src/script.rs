@@ -108,7 +108,7 @@ impl<R: Redis> ScriptStore<R> {
     /// is not rung for once more by the same visit.
     async fn visit(&self, keep_ms: Option<u64>) -> Result<TickReport, StoreError> {
         let mut report = TickReport::default();
-        for shard in self.every_shard().await? {
+        for shard in self.every_shard().await?.into_iter().rev() {
             for stage in self.cell.stages().iter().rev() {
                 let mut call = self.call(*stage, &shard);
                 call.arg(keep_ms.map(|keep| keep.to_string()).unwrap_or_default());
@@ -124,6 +124,9 @@ impl<R: Redis> ScriptStore<R> {
                 report.lag.push(Lag { stage: *stage, shard: shard.clone(), unread, due, open, oldest_ms });
             }
         }
+        // Told in the usual order.
+        report.rung.reverse();
+        report.lag.reverse();
         Ok(report)
     }
 }
