@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use homeostat_testkit::app::free_port;
+use homeostat_testkit::port::free_port;
 use homeostat_testkit::redis::{Durability, RedisServer};
 use homeostat_testkit::server::eventually;
 use http::StatusCode;

@@ -10,8 +10,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use homeostat_testkit::app::free_port;
 use homeostat_testkit::landscape::workspace_root;
+use homeostat_testkit::port::free_port;
 use homeostat_testkit::redis::RedisServer;
 use homeostat_testkit::runtime::{Launch, Runtime, runtime};
 use homeostat_testkit::{http, server};

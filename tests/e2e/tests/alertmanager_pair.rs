@@ -2,11 +2,11 @@
 //! it fires, one when it is over.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use homeostat_e2e::{STEP_WITHIN, Stage, text};
+use homeostat_testkit::port::free_port;
 use homeostat_testkit::server::eventually;
 use homeostat_testkit::{http, now_ms, rfc3339_millis};
 use serde_json::{Value, json};
@@ -94,10 +94,6 @@ impl Alertmanager {
 fn counter(metrics: &str, name: &str) -> Option<u64> {
     let start = format!("{name}{{integration=\"webhook\"}} ");
     metrics.lines().find_map(|line| line.strip_prefix(&start))?.parse().ok()
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn config(app: &str) -> String {

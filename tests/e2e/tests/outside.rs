@@ -5,12 +5,12 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use homeostat_e2e::{HEAL_WITHIN, STEP_WITHIN, Stage, text};
-use homeostat_testkit::app::free_port;
 use homeostat_testkit::company::{
     CHECKOUT, CHECKOUT_REPOSITORY, CONFIG, ENV, GITHUB_ENV, GOOD, SHOP, SHOP_REPOSITORY, flaky_run,
 };
 use homeostat_testkit::github::App;
 use homeostat_testkit::gitlab::{self, Gitlab};
+use homeostat_testkit::port::free_port;
 use homeostat_testkit::server::{Received, eventually};
 use homeostat_testkit::sink::Sink;
 use homeostat_testkit::{http, now_ms, rfc3339_millis};
@@ -313,8 +313,11 @@ async fn the_alert_is_taken_in(stage: &Stage) -> Result<()> {
 struct Alertmanager {
     child: Child,
     port: u16,
-    _data: TempDir,
+    data: TempDir,
 }
+
+/// What it says, in its folder.
+const LOG: &str = "alertmanager.log";
 
 impl Drop for Alertmanager {
     fn drop(&mut self) {
@@ -335,12 +338,12 @@ impl Alertmanager {
             .arg("--cluster.listen-address=")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(data.path().join(LOG))?)
             .spawn()
             .context(
                 "could not start prometheus-alertmanager; Debian: apt-get install prometheus-alertmanager",
             )?;
-        Ok(Self { child, port, _data: data })
+        Ok(Self { child, port, data })
     }
 
     fn at(&self, path: &str) -> String {
@@ -358,6 +361,8 @@ impl Alertmanager {
             let answer = http::post_json(&self.at("/api/v2/alerts"), &[], &alert).await.ok()?;
             (answer.status() == 200).then_some(())
         };
-        eventually(STEP_WITHIN, taken).await.context("Alertmanager did not take the alert")
+        let log = || std::fs::read_to_string(self.data.path().join(LOG)).unwrap_or_default();
+        let taken = eventually(STEP_WITHIN, taken).await;
+        taken.with_context(|| format!("Alertmanager did not take the alert; it said: {}", log()))
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use homeostat_e2e::{STEP_WITHIN, Stage, text};
-use homeostat_testkit::app::free_port;
 use homeostat_testkit::company::{CHECKOUT, CONFIG};
+use homeostat_testkit::port::free_port;
 use homeostat_testkit::server::{Answer, Received, Server, StandIn, eventually};
 use homeostat_testkit::{http, now_ms};
 use serde_json::Value;

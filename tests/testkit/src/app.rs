@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::http;
+use crate::port::free_port;
 use crate::runtime::{self, Chores, INTERNAL_TOKEN, Kind, Launch, Runtime, runtime};
 use crate::server::eventually;
 
@@ -301,14 +302,6 @@ fn command(setup: &AppSetup, port: u16) -> Command {
     }
     command.args(&setup.arguments);
     command
-}
-
-/// A port of 127.0.0.1 that was free a moment ago; nobody else takes ports in so quick a turn.
-///
-/// # Errors
-/// When there is none.
-pub fn free_port() -> std::io::Result<u16> {
-    std::net::TcpListener::bind("127.0.0.1:0")?.local_addr().map(|address| address.port())
 }
 
 async fn is_ready(url: &str, config_version: u64) -> bool {

@@ -16,6 +16,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod landscape;
 pub mod payloads;
+pub mod port;
 pub mod redis;
 pub mod runtime;
 pub mod senders;

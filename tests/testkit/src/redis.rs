@@ -3,9 +3,11 @@
 //! What it does not do: it needs a `redis-server` (7.0 or later) on the path and installs none.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::port::free_port;
 
 /// How long a server may take to answer: loading an append-only file on a busy machine takes a while.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -161,11 +163,6 @@ impl Drop for RedisServer {
         // At the end of a test there is nobody left to tell.
         let _ = self.kill();
     }
-}
-
-fn free_port() -> io::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
 }
 
 fn connect(port: u16) -> io::Result<TcpStream> {
