@@ -8,7 +8,7 @@
 //!   flaky, and its rate learns from it;
 //! * *runs that fail as a whole* (no test named, or more than four at once): the same with the rate
 //!   at which whole runs fail by themselves (it starts at 1.72 %, the share of builds that are
-//!   restarted: Durieux et al., MSR 2020);
+//!   restarted: Durieux et al., MSR 2020; neither rate is ever taken to be below 1 %);
 //! * *the commit's runs against the branch's history*: the e-process of
 //!   [`crate::sequential::Mixture`], each run held against a quarter of the last 64 runs of other
 //!   commits, so that no run of the history is used twice.
@@ -37,7 +37,7 @@ mod run;
 mod text;
 
 use commit::Commit;
-use rate::{Rate, Test};
+use rate::{Rate, Test, WORTH_MAX, retry_worth};
 pub use rate::{p_real, retry_pays};
 pub use run::{Outcome, Rest, Run, Taken};
 
@@ -127,6 +127,13 @@ pub struct Judged {
     pub p_real: f64,
     /// The logarithm of the e-value of its runs against the branch's.
     pub ln_e: f64,
+    /// Runs of it.
+    pub runs: u32,
+    /// Those that failed.
+    pub failed: u32,
+    /// What another run is worth, in costs of a run: above 1 exactly when it is flaky or the advice
+    /// is to retry; 0 to 1000.
+    pub worth: f64,
     /// The tests that failed, the likeliest real one first.
     pub tests: Vec<Failing>,
     /// In plain words.
@@ -204,14 +211,12 @@ impl Pipeline {
         tests.sort_by(|a, b| b.p_real.total_cmp(&a.p_real).then_with(|| a.name.cmp(&b.name)));
         let mut judged = Judged {
             verdict,
-            advice: match verdict {
-                Verdict::Passed | Verdict::Flaky => Advice::Nothing,
-                Verdict::Broken => Advice::Block,
-                Verdict::Unsure if commit.runs() < RUNS_MAX => Advice::Retry,
-                Verdict::Unsure => Advice::Ask,
-            },
+            advice: advice(verdict, commit),
             p_real: self.p_real_of(commit),
             ln_e: commit.ln_e(),
+            runs: commit.runs(),
+            failed: commit.failed,
+            worth: self.worth(verdict, commit, settings),
             tests,
             text: String::new(),
         };
@@ -220,13 +225,25 @@ impl Pipeline {
     }
 
     fn verdict(&self, commit: &Commit, settings: &Settings) -> Verdict {
-        let proven = commit.ln_e() >= -settings.alpha.clamp(1e-9, 1.0).ln();
         let pays = retry_pays(self.broken.broken_share(), self.chance_of_flakes(commit), settings);
         match (commit.failed > 0, commit.passed > 0) {
             (false, _) => Verdict::Passed,
             (true, true) => Verdict::Flaky,
-            (true, false) if proven || !pays => Verdict::Broken,
+            (true, false) if proven(commit, settings) || !pays => Verdict::Broken,
             (true, false) => Verdict::Unsure,
+        }
+    }
+
+    /// See [`Judged::worth`].
+    fn worth(&self, verdict: Verdict, commit: &Commit, settings: &Settings) -> f64 {
+        let priced = || retry_worth(self.broken.broken_share(), self.chance_of_flakes(commit), settings);
+        match verdict {
+            Verdict::Passed => 0.0,
+            Verdict::Flaky => WORTH_MAX,
+            Verdict::Unsure if advice(verdict, commit) == Advice::Retry => priced(),
+            Verdict::Unsure => 0.0,
+            Verdict::Broken if proven(commit, settings) => 0.0,
+            Verdict::Broken => priced(),
         }
     }
 
@@ -346,6 +363,21 @@ impl Pipeline {
         self.tests.drain(..surplus);
         id
     }
+}
+
+/// What follows from what is thought of a commit.
+fn advice(verdict: Verdict, commit: &Commit) -> Advice {
+    match verdict {
+        Verdict::Passed | Verdict::Flaky => Advice::Nothing,
+        Verdict::Broken => Advice::Block,
+        Verdict::Unsure if commit.runs() < RUNS_MAX => Advice::Retry,
+        Verdict::Unsure => Advice::Ask,
+    }
+}
+
+/// Its runs fail so much oftener than the branch's that it is not chance.
+fn proven(commit: &Commit, settings: &Settings) -> bool {
+    commit.ln_e() >= -settings.alpha.clamp(1e-9, 1.0).ln()
 }
 
 /// So many failures of a test were chance.

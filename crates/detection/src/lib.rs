@@ -4,6 +4,8 @@
 //! each saying when its finding opens and closes. `score` turns their parts into one number and
 //! a verdict; [`assess()`] answers how a service has been since an attempt.
 //!
+//! `pipelines` adds to a failed run whether it is flaky or broken, by [`flake`].
+//!
 //! Beside them, each with a state of its own: [`judge`] (a canary against its baseline), [`series`]
 //! (one series against its past, and what it will be), [`burn`] (an objective's budget), [`flake`]
 //! (failed builds and tests), [`verify`] (is it fixed), [`cause`] (which change did it),
@@ -32,6 +34,7 @@ mod latency;
 mod number;
 mod observation;
 mod observe;
+mod pipelines;
 mod progress;
 mod recent;
 mod releases;

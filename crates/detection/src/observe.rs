@@ -1,6 +1,6 @@
 //! One event, or one silence, digested.
 
-use homeostat_schema::types::{Event, EventKind, Finding, Health};
+use homeostat_schema::types::{Event, EventKind, Evidence, Finding, Health};
 
 use crate::{
     canary::{self, News},
@@ -98,7 +98,9 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings) -> Vec<Ope
         restart_comparison(state, event, settings);
     }
     if matches!(event.kind, EventKind::Run) {
-        opened.extend(state.runs.take(event).map(Opened::Run));
+        let taken = state.runs.take(event);
+        taken.retired.iter().for_each(|run| state.pipelines.retire(run, &settings.flake));
+        opened.extend(taken.failed.map(Opened::Run));
     }
     if matches!(event.kind, EventKind::Observation) && reports(event) {
         state.telemetry.heard(event);
@@ -194,7 +196,15 @@ fn health_of(state: &ServiceState, opened: &Opened, settings: &Settings, now_ms:
         parts.retain(|part| part.evidence.metric != "run");
         parts.insert(0, part);
     }
-    score::health(parts, settings)
+    let mut health = score::health(parts, settings);
+    health.because.extend(rerun(state, opened, settings));
+    health
+}
+
+/// What another try of a failed run is worth. A reason of the finding, and no part of the health.
+fn rerun(state: &ServiceState, opened: &Opened, settings: &Settings) -> Option<Evidence> {
+    let Opened::Run(failed) = opened else { return None };
+    state.pipelines.evidence(&state.runs, failed, &settings.flake)
 }
 
 fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {

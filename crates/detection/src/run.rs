@@ -4,6 +4,8 @@
 //! same run succeeds, at a higher attempt as a rule, or a newer run of the same name on the same
 //! branch does. A run that failed makes a service doubtful, not bad: it says nothing about what is
 //! running. It is forgotten after [`FAILED_RUN_COUNTS_MS`], because branches are abandoned.
+//! Which of its attempts failed and passed is kept for [`crate::pipelines`], whatever the order in
+//! which that was told.
 
 use homeostat_schema::types::{AssessmentRequest, Event};
 use serde::{Deserialize, Serialize};
@@ -25,7 +27,7 @@ const EVIDENCE_EVENTS_MAX: usize = 8;
 
 /// One run, from all deliveries about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Run {
+pub(crate) struct Run {
     key: String,
     mark: Mark,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -33,7 +35,16 @@ struct Run {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     title: Option<String>,
     fork: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    commit: Option<String>,
+    #[serde(skip_serializing_if = "Ended::is_nothing", default)]
+    ended: Ended,
 }
+
+/// Which attempts failed, and which passed: a bit for each of the first sixteen, the first lowest.
+/// One that did both was mended within the attempt, and failed first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Ended(u16, u16);
 
 /// The runs of one service, by key.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -47,9 +58,23 @@ pub(crate) struct Failed {
     pub(crate) attempt: u32,
 }
 
+/// What came of a delivery.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// The run and attempt of which a finding opens.
+    pub(crate) failed: Option<Failed>,
+    /// What had to make room.
+    pub(crate) retired: Vec<Run>,
+}
+
 impl Runs {
-    /// Takes a delivery; the run and attempt when a finding opens.
-    pub(crate) fn take(&mut self, event: &Event) -> Option<Failed> {
+    /// Takes a delivery.
+    pub(crate) fn take(&mut self, event: &Event) -> Taken {
+        let failed = self.take_state(event);
+        Taken { failed, retired: self.make_room(event) }
+    }
+
+    fn take_state(&mut self, event: &Event) -> Option<Failed> {
         let mark = Mark::of(event)?;
         let key = text::subject(event.correlation.run.as_ref(), event);
         let before = self.get(&key).map(|run| (run.mark.attempt, run.mark.progress));
@@ -73,21 +98,29 @@ impl Runs {
             Ok(place) => self.0.get_mut(place).map_or(Moved::NotAtAll, |run| run.join(&mark, event)),
             Err(place) => {
                 self.0.insert(place, Run::begin(key, mark, event));
-                self.make_room(key);
                 Moved::Ahead
             }
         }
     }
 
-    fn make_room(&mut self, newcomer: &str) {
+    fn make_room(&mut self, event: &Event) -> Vec<Run> {
+        let mut retired = Vec::new();
         while self.0.len() > RUNS_MAX {
-            let others = self.0.iter().filter(|run| run.key != newcomer);
-            let oldest = others.min_by_key(|run| (run.mark.seen_ms, &run.key)).map(|run| run.key.clone());
-            self.0.retain(|run| Some(&run.key) != oldest.as_ref());
+            let newcomer = text::subject(event.correlation.run.as_ref(), event);
+            let others = self.0.iter().enumerate().filter(|(_, run)| run.key != newcomer);
+            let oldest = others.min_by_key(|(_, run)| (run.mark.seen_ms, &run.key)).map(|(place, _)| place);
+            let Some(oldest) = oldest else { break };
+            retired.push(self.0.remove(oldest));
         }
+        retired
     }
 
-    fn get(&self, key: &str) -> Option<&Run> {
+    /// All that are remembered.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Run> {
+        self.0.iter()
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Run> {
         self.0.iter().find(|run| run.key == key)
     }
 
@@ -138,6 +171,8 @@ impl Run {
             branch: text::optional(event.branch.as_ref()),
             title: text::optional(event.title.as_ref()),
             fork: event.trust.fork,
+            commit: text::optional(event.commit.as_ref()),
+            ended: Ended::of(event),
         }
     }
 
@@ -145,6 +180,8 @@ impl Run {
         self.branch = self.branch.take().or_else(|| text::optional(event.branch.as_ref()));
         self.title = self.title.take().or_else(|| text::optional(event.title.as_ref()));
         self.fork |= event.trust.fork;
+        self.commit = self.commit.take().or_else(|| text::optional(event.commit.as_ref()));
+        self.ended.join(Ended::of(event));
         self.mark.advance(mark)
     }
 
@@ -173,6 +210,40 @@ impl Run {
         }
     }
 
+    /// Its pipeline: a name, and the branch if there is one. `None` for a fork's run, which may call
+    /// itself and its branch what it likes, and for one without a name.
+    pub(crate) fn pipeline(&self) -> Option<(&str, Option<&str>)> {
+        let title = self.title.as_deref().filter(|_| !self.fork)?;
+        Some((title, self.branch.as_deref()))
+    }
+
+    /// The commit it is of; without one, a run is only ever like itself.
+    pub(crate) fn commit(&self) -> String {
+        self.commit.clone().unwrap_or_else(|| format!("run:{}", self.key))
+    }
+
+    /// How its attempts ended, the first one first: the name of each, and whether it passed.
+    pub(crate) fn endings(&self) -> impl Iterator<Item = (String, bool)> {
+        let Ended(failed, passed) = self.ended;
+        (0..u16::BITS).flat_map(move |bit| {
+            let has = |bits: u16| bits >> bit & 1 == 1;
+            let name = |how: &str| format!("{}#{bit}{how}", self.key);
+            [has(failed).then(|| (name("-"), false)), has(passed).then(|| (name("+"), true))]
+                .into_iter()
+                .flatten()
+        })
+    }
+
+    /// What the newest of several runs is found by.
+    pub(crate) fn order(&self) -> (u64, &str) {
+        (self.mark.at_ms, &self.key)
+    }
+
+    /// When it was last heard of, by our clock.
+    pub(crate) fn seen_ms(&self) -> u64 {
+        self.mark.seen_ms
+    }
+
     fn part(&self) -> Part {
         let (standing, what) = match self.mark.progress {
             Progress::Success => (Standing::Fine, "succeeded"),
@@ -187,5 +258,26 @@ impl Run {
         evidence.samples = 1;
         evidence.events = vec![self.mark.event.clone()];
         Part { standing, evidence }
+    }
+}
+
+impl Ended {
+    /// What an event says that may be believed; nothing is learned from the rest.
+    fn of(event: &Event) -> Self {
+        let attempt = event.correlation.run_attempt.unwrap_or(1).max(1);
+        let bit = 1_u16.checked_shl(attempt - 1).filter(|_| event.trust.signed && event.trust.fresh);
+        match (Progress::of(&event.status), bit) {
+            (Some(Progress::Failure), Some(bit)) => Self(bit, 0),
+            (Some(Progress::Success), Some(bit)) => Self(0, bit),
+            _ => Self::default(),
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        *self = Self(self.0 | other.0, self.1 | other.1);
+    }
+
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
 }

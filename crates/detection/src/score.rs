@@ -137,6 +137,7 @@ mod tests {
             latency_ms_max: 1.0,
             error_rate_max: 0.1,
             judge: crate::judge::Settings::default(),
+            flake: crate::flake::Settings::default(),
             config_version: 1,
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use homeostat_schema::config::{Config, Environment, Judging};
 
-use crate::judge;
+use crate::{flake, judge};
 
 /// What a service of one environment is held against.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub error_rate_max: f64,
     /// What a new version is compared with the old one by.
     pub judge: judge::Settings,
+    /// What another run of a failed pipeline costs.
+    pub flake: flake::Settings,
     /// The configuration these come from.
     pub config_version: u64,
 }
@@ -35,6 +37,7 @@ impl Settings {
             latency_ms_max: environment.latency_ms_max,
             error_rate_max: environment.error_rate_max,
             judge: judging(config, env, service, &environment),
+            flake: flaking(config, service),
             config_version,
         }
     }
@@ -49,6 +52,14 @@ fn judging(config: &Config, env: &str, service: &str, environment: &Environment)
         margin: error_margin.unwrap_or(environment.error_margin),
         sample_margin: latency_margin.unwrap_or(environment.latency_margin),
         ..judge::Settings::default()
+    }
+}
+
+fn flaking(config: &Config, service: &str) -> flake::Settings {
+    let service = config.services.iter().find(|known| known.name == service);
+    match service.and_then(|service| service.rerun_cost) {
+        Some(cost) => flake::Settings { retry_cost: cost, block_cost: 1.0, ..flake::Settings::default() },
+        None => flake::Settings::default(),
     }
 }
 
@@ -67,6 +78,19 @@ mod tests {
         check("stage", 40.0, 45_000);
         check("prod", 50.0, 60_000);
         check("never-heard-of", 50.0, 60_000);
+    }
+
+    #[test]
+    fn a_service_may_say_what_a_run_costs() {
+        let text = "[[service]]\nname = \"shop\"\nrerun_cost = 0.2\n[[service]]\nname = \"checkout\"\n";
+        let config = Config::from_toml(text, "homeostat.toml").unwrap();
+        let check = |service: &str, expected: f64| {
+            let flake = Settings::of(&config, "stage", service, 1).flake;
+            assert!((flake.retry_cost / flake.block_cost - expected).abs() < 1e-12, "{flake:?}");
+        };
+        check("shop", 0.2);
+        check("checkout", 0.05);
+        check("never-heard-of", 0.05);
     }
 
     #[test]

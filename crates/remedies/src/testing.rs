@@ -34,6 +34,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         mode: BTreeMap::new(),
         judge: BTreeMap::new(),
         pipeline_env: None,
+        rerun_cost: None,
         github: Some(GitHub { repository: "acme/shop".into(), environments: BTreeMap::new() }),
         kubernetes: BTreeMap::from([(
             "stage".into(),

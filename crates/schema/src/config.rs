@@ -150,6 +150,10 @@ pub struct Service {
     /// Default: none, so that they count to `unknown`, where nothing is done by itself.
     #[serde(default)]
     pub pipeline_env: Option<String>,
+    /// What another run of its pipeline costs, as a share of what a person's look at a failure costs;
+    /// 0.001 to 1; above 0.09 one of which nothing is known is never run again. Default: 0.05.
+    #[serde(default)]
+    pub rerun_cost: Option<f64>,
     /// Where its code and deployments are.
     #[serde(default)]
     pub github: Option<GitHub>,

@@ -200,6 +200,12 @@ closed_names!(IncidentState {
     Resolved = "resolved",
 });
 
+impl types::Evidence {
+    /// The metric that says what another run of a failed run is worth, in costs of a run: it pays
+    /// above the bound.
+    pub const RERUN: &str = "rerun";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -327,6 +327,24 @@ fn names(value: &toml::Value, found: &mut std::collections::BTreeSet<String>) {
     }
 }
 
+#[test]
+fn a_run_costs_more_than_nothing_and_no_more_than_a_person() {
+    let service = |cost: &str| format!("[[service]]\nname = \"shop\"\nrerun_cost = {cost}\n");
+    assert_eq!(read("[[service]]\nname = \"shop\"\n").services[0].rerun_cost, None);
+    for cost in [0.001, 0.05, 1.0] {
+        assert_eq!(read(&service(&cost.to_string())).services[0].rerun_cost, Some(cost));
+    }
+    let check = |cost: &str, expected: &str| {
+        let error = Config::from_toml(&service(cost), FILE).unwrap_err().to_string();
+        assert!(error.starts_with("homeostat.toml:3:") && error.contains(expected), "{error}");
+    };
+    check("0", "0.001");
+    check("-0.05", "0.001");
+    check("1.5", "0.001");
+    check("nan", "0.001");
+    check("\"cheap\"", "invalid type");
+}
+
 const SERVICE: &str = "[[service]]\nname = \"shop\"\n";
 
 fn pull(more: &str) -> String {

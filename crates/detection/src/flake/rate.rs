@@ -6,13 +6,15 @@ use super::{Settings, identity};
 
 /// A test that is not known yet: half a failure in fifty runs.
 const FLAKE: (f64, f64) = (0.5, 49.5);
-/// No test is taken to be steadier: what is blocked at the first failure is never found to be
-/// chance, so that a lower rate would only confirm itself.
+/// No test and no pipeline is taken to be steadier: what is blocked at the first failure is never
+/// found to be chance, so that a lower rate would only confirm itself.
 const FLAKE_MIN: f64 = 0.01;
 /// A run that fails as a whole: 1.72 %.
 const WHOLE: (f64, f64) = (0.5, 28.57);
 /// A commit that breaks the pipeline: 15 %.
 const BROKEN: (f64, f64) = (1.5, 8.5);
+/// What is worth so many times its cost is worth it beyond question; keeps the number finite.
+pub(super) const WORTH_MAX: f64 = 1000.0;
 /// Beyond so many, both counts are halved, so that what was long ago counts less.
 const COUNT_MAX: u32 = 400;
 
@@ -34,7 +36,7 @@ impl Rate {
     }
 
     pub(super) fn whole_share(self) -> f64 {
-        self.mean(WHOLE)
+        self.mean(WHOLE).max(FLAKE_MIN)
     }
 
     pub(super) fn broken_share(self) -> f64 {
@@ -78,5 +80,16 @@ pub fn p_real(broken: f64, flake: f64, failures: i32) -> f64 {
 /// Whether another run is worth its cost: `chance·(1 − π)/π` above the cost of a run over that of
 /// blocking a good commit. `chance` is that of all that failed, were the commit good.
 pub fn retry_pays(broken: f64, chance: f64, settings: &Settings) -> bool {
-    chance * (1.0 - broken) * settings.block_cost > settings.retry_cost * broken
+    retry_worth(broken, chance, settings) > 1.0
+}
+
+/// What another run is worth in costs of a run, 0 to [`WORTH_MAX`]: the wrong verdict it saves if
+/// all was chance, over its cost if it was not.
+pub(super) fn retry_worth(broken: f64, chance: f64, settings: &Settings) -> f64 {
+    let (saved, spent) = (chance * (1.0 - broken) * settings.block_cost, settings.retry_cost * broken);
+    match saved > 0.0 {
+        true if spent > 0.0 => (saved / spent).min(WORTH_MAX),
+        true => WORTH_MAX,
+        false => 0.0,
+    }
 }

@@ -1,7 +1,7 @@
 //! Events by hand, and a service to send them to.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use homeostat_detection::{Observed, ServiceState, Settings, assess, health, judge, observe, recheck};
+use homeostat_detection::{Observed, ServiceState, Settings, assess, flake, health, judge, observe, recheck};
 use homeostat_schema::types::{
     AssessmentRequest, Correlation, Event, EventKind, Finding, FindingKind, Health, Signal, Status, Trust,
 };
@@ -18,6 +18,7 @@ pub(crate) fn settings() -> Settings {
         latency_ms_max: 1000.0,
         error_rate_max: 0.05,
         judge: judge::Settings::default(),
+        flake: flake::Settings::default(),
         config_version: 3,
     }
 }

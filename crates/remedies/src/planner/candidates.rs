@@ -2,12 +2,14 @@
 //!
 //! | finding | remedies, in order of preference |
 //! |---|---|
-//! | run failed | re-run failed jobs |
+//! | run failed | re-run failed jobs, unless the finding says that another run is not worth it |
 //! | deployment failed, latency high, error rate high | rollback, redeploy |
 //! | blind, and kinds this version does not know | none: a person is told |
 
 use homeostat_schema::config::{Config, Service};
-use homeostat_schema::types::{Finding, FindingKind, GithubTarget, KubernetesTarget, Remedy, Target};
+use homeostat_schema::types::{
+    Evidence, Finding, FindingKind, GithubTarget, KubernetesTarget, Remedy, Target,
+};
 
 use crate::connector::check;
 
@@ -21,6 +23,7 @@ pub(super) struct Candidate {
 /// The remedies that fit, in order of preference.
 pub(super) fn of(finding: &Finding, config: &Config) -> Vec<Candidate> {
     let fitting: &[Remedy] = match finding.kind {
+        FindingKind::RunFailed if not_worth_a_run(finding).is_some() => &[],
         FindingKind::RunFailed => &[Remedy::RerunFailedJobs],
         FindingKind::DeploymentFailed | FindingKind::LatencyHigh | FindingKind::ErrorRateHigh => {
             &[Remedy::Rollback, Remedy::Redeploy]
@@ -30,6 +33,13 @@ pub(super) fn of(finding: &Finding, config: &Config) -> Vec<Candidate> {
     let service = config.services.iter().find(|known| known.name == finding.service);
     let target = |remedy| service.and_then(|service| target(remedy, finding, service));
     fitting.iter().map(|remedy| Candidate { remedy: remedy.clone(), target: target(remedy) }).collect()
+}
+
+/// The detector's word that another run of what failed is not worth its cost: a number against its
+/// bound. A finding without one says nothing of the kind.
+pub(super) fn not_worth_a_run(finding: &Finding) -> Option<&Evidence> {
+    let told = finding.health.because.iter().find(|evidence| evidence.metric == Evidence::RERUN)?;
+    (finding.kind == FindingKind::RunFailed && told.observed <= told.bound).then_some(told)
 }
 
 fn target(remedy: &Remedy, finding: &Finding, service: &Service) -> Option<Target> {

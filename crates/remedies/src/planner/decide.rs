@@ -193,6 +193,10 @@ impl Desk<'_> {
     }
 
     fn nothing_left(&mut self, open: &mut Open) {
+        if let Some(told) = candidates::not_worth_a_run(&open.lead) {
+            let why = format!("it is not run again: {}", told.text);
+            return self.page(open, "not-worth-a-run", &why);
+        }
         let kind = open.lead.kind.name().to_owned();
         let why = if open.attempts == 0 {
             format!("no remedy fits {kind}")

@@ -23,6 +23,8 @@
 //!   more of it than of any of them, so that exploring never means paging where a cure may work.
 //! * A rollback is not rolled back: while what it brought back is running, the release before that
 //!   is the one that was bad, and `rollback` is left out.
+//! * A failed run is run again only while the finding says that this is worth its cost, or says
+//!   nothing of that; else a person has it, with the reason.
 //! * A person is told at most once per incident and reason, and nobody in the modes `observe` and
 //!   `suggest`.
 //!

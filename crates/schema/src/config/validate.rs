@@ -11,6 +11,8 @@ use crate::time;
 const FALSE_ROLLBACK: RangeInclusive<f64> = 0.0001..=0.5;
 /// Eleven times as much is no margin any more.
 const MARGIN: RangeInclusive<f64> = 0.0..=10.0;
+/// A run that costs nothing would be tried without end; one that costs more than a person, never.
+const RERUN_COST: RangeInclusive<f64> = 0.001..=1.0;
 /// More environments than anyone has; metrics carry a label for each.
 const ENVIRONMENTS_MAX: usize = 64;
 /// Services are looked through one after another for every event.
@@ -145,6 +147,9 @@ impl Config {
         }
         if let Some(env) = &service.pipeline_env {
             self.validate_env_reference(&format!("{path}.pipeline_env"), env)?;
+        }
+        if let Some(cost) = service.rerun_cost {
+            within(&format!("{path}.rerun_cost"), cost, RERUN_COST)?;
         }
         self.validate_targets(path, service)
     }

@@ -15,6 +15,7 @@ fn config() -> Config {
         mode: Default::default(),
         judge: Default::default(),
         pipeline_env: None,
+        rerun_cost: None,
         github: None,
         kubernetes: Default::default(),
     };

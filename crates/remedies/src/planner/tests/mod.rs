@@ -1,6 +1,7 @@
 //! The planner, told as stories and attacked with random ones.
 
 mod random;
+mod reruns;
 mod stories;
 
 use homeostat_policy::Policy;
