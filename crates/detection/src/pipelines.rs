@@ -21,8 +21,8 @@ use crate::{
     score::evidence,
 };
 
-/// Pipelines kept for a service, 1 KB each: a few workflows on the branch that counts. The one with the fewest
-/// runs makes room, so that a stream of short-lived branches does not push that one out.
+/// Pipelines kept for a service, 1 KB each: a few workflows on the branch that counts. The one with
+/// the fewest runs makes room, so that a stream of short-lived branches does not push that one out.
 const PIPELINES_MAX: usize = 6;
 /// A pipeline that was not heard of for so long makes room first: thirty days.
 const STALE_MS: u64 = 30 * 24 * 60 * 60 * 1000;

@@ -349,3 +349,46 @@ fn a_worker_that_dies_after_the_call_leaves_one_call_and_its_result() {
     assert_eq!(world.changes_asked(), 1, "{:?}", world.forge.asked.borrow());
     assert_eq!(world.incident().state, IncidentState::Verifying);
 }
+
+/// A push whose run fails, and how its second attempt ends, if there is one; whether there is.
+fn push(world: &World, number: u64, second: Status) -> bool {
+    let attempt = |number: u64, attempt: u32, status: Status| {
+        let mut event = world.run_ended(status, attempt);
+        event.commit = Some(format!("{number:040x}"));
+        event.correlation.run = Some((RUN + number).to_string());
+        world.send(&event);
+        world.settle();
+    };
+    let before = world.changes_asked();
+    world.forge.attempt.set(1);
+    attempt(number, 1, Status::Failure);
+    let again = world.changes_asked() > before;
+    if again {
+        attempt(number, 2, second);
+    }
+    world.wait(10 * 60_000);
+    again
+}
+
+/// No guard stands in the way of trying again and again.
+const PATIENT: &str = "[environments.stage]\nmode = \"act\"\ncooldown_s = 0\nattempts_max = 100";
+
+#[test]
+fn a_pipeline_that_breaks_with_every_commit_is_soon_not_run_again() {
+    let world = World::new(PATIENT);
+    let run_again = [1, 2, 3, 4, 5, 6].map(|number| push(&world, number, Status::Failure));
+    assert_eq!(run_again, [true, true, true, true, false, false]);
+    let incident = world.incident();
+    assert_eq!(incident.state, IncidentState::Escalated);
+    let told = incident.timeline.iter().filter(|item| item.text.contains("it is not run again: 1 of 1 run"));
+    assert_eq!(told.count(), 2, "{:#?}", incident.timeline);
+}
+
+#[test]
+fn a_flaky_pipeline_is_run_again_and_cured_every_time() {
+    let world = World::new(PATIENT);
+    let run_again = [1, 2, 3, 4, 5, 6].map(|number| push(&world, number, Status::Success));
+    assert_eq!(run_again, [true; 6]);
+    assert_eq!(world.incident().state, IncidentState::Resolved);
+    assert_eq!(world.changes_asked(), 6);
+}
