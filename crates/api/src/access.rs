@@ -44,14 +44,16 @@ impl Access {
                 let known = authenticate::bearer(headers, &self.internal_tokens);
                 known.map(|()| Admitted::Verified).map_err(|_| unauthorized())
             }
-            Audience::Operators => self.operator(method, headers),
+            Audience::Operators if is_reading(method) => self.operator(headers, Password::Taken),
+            Audience::Operators => self.operator(headers, Password::Refused),
+            Audience::Readers => self.operator(headers, Password::Taken),
         }
     }
 
-    fn operator(&self, method: &Method, headers: &HeaderMap) -> Result<Admitted, Problem> {
-        let reads = method == Method::GET || method == Method::HEAD;
+    fn operator(&self, headers: &HeaderMap, password: Password) -> Result<Admitted, Problem> {
         let known = authenticate::bearer(headers, &self.api_tokens).is_ok()
-            || (reads && basic_password(headers).is_some_and(|word| self.api_tokens.matches(&word)));
+            || (password == Password::Taken
+                && basic_password(headers).is_some_and(|word| self.api_tokens.matches(&word)));
         if known {
             return Ok(Admitted::Verified);
         }
@@ -66,6 +68,17 @@ impl Access {
         }
         Err(unauthorized())
     }
+}
+
+/// Whether a token may come as a password, which browsers send by themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Password {
+    Taken,
+    Refused,
+}
+
+fn is_reading(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
 }
 
 fn unauthorized() -> Problem {
@@ -138,6 +151,9 @@ mod tests {
         check(&access, Audience::Operators, Method::GET, Some("Basic ?"), Err(401));
         check(&access, Audience::Operators, Method::POST, Some(&basic("ann:t1")), Err(401));
         check(&access, Audience::Operators, Method::PUT, Some(&basic("ann:t1")), Err(401));
+        check(&access, Audience::Readers, Method::POST, Some(&basic("ann:t1")), Ok(Admitted::Verified));
+        check(&access, Audience::Readers, Method::POST, Some(&basic("ann:t2")), Err(401));
+        check(&access, Audience::Readers, Method::GET, None, Err(401));
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod configuration;
 mod dashboard;
 mod dead;
 mod events;
+mod gate;
 mod health;
 mod incidents;
 pub mod intake;

@@ -99,6 +99,10 @@ fn about(method: &Method, path: &str) -> About {
         "/api/v1/incidents/{id}/resolve" => word("Ends the incident"),
         "/api/v1/services" => of("Services, last changed first", &["env", "limit", "cursor"]),
         "/api/v1/services/{env}/{service}" => of("One service", &[]),
+        "/api/v1/gate/{env}/{service}" => of(
+            "Whether to promote the newest release; 409 while it is not what `require` asks for",
+            &["require", "version", "commit"],
+        ),
         "/api/v1/policy" => of("The learned policy", &[]),
         "/api/v1/policy/samples" => About {
             kind: "application/jsonl",

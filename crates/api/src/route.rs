@@ -38,6 +38,8 @@ pub enum Route {
     Services,
     /// One service, by environment and name.
     Service(String, String),
+    /// Whether to promote a service's newest release, by environment and name.
+    Gate(String, String),
     /// The learned policy.
     Policy,
     /// What it learned from.
@@ -69,6 +71,8 @@ pub enum Audience {
     Everyone,
     /// Holders of an API token.
     Operators,
+    /// The same, for what changes nothing whatever the method: a stored password will do.
+    Readers,
     /// Holders of the internal token; for all others it does not exist.
     Internal,
 }
@@ -88,7 +92,7 @@ const fn line(method: Method, path: &'static str, audience: Audience, make: Make
 }
 
 static TABLE: LazyLock<Vec<Line>> = LazyLock::new(|| {
-    use Audience::{Everyone, Internal, Operators};
+    use Audience::{Everyone, Internal, Operators, Readers};
     let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
     vec![
         line(get.clone(), "/", Operators, |_| Route::Dashboard),
@@ -113,6 +117,13 @@ static TABLE: LazyLock<Vec<Line>> = LazyLock::new(|| {
         line(get.clone(), "/api/v1/services", Operators, |_| Route::Services),
         line(get.clone(), "/api/v1/services/{env}/{*service}", Operators, |of| {
             Route::Service(part(of, "env"), part(of, "service"))
+        }),
+        line(get.clone(), "/api/v1/gate/{env}/{*service}", Readers, |of| {
+            Route::Gate(part(of, "env"), part(of, "service"))
+        }),
+        // Flagger asks with POST only.
+        line(post.clone(), "/api/v1/gate/{env}/{*service}", Readers, |of| {
+            Route::Gate(part(of, "env"), part(of, "service"))
         }),
         line(get.clone(), "/api/v1/policy", Operators, |_| Route::Policy),
         line(get.clone(), "/api/v1/policy/samples", Operators, |_| Route::Samples),
@@ -211,6 +222,7 @@ mod tests {
             "/api/v1/services/prod/unassigned/github/acme%2Fshop",
             Ok(Route::Service("prod".to_owned(), "unassigned/github/acme/shop".to_owned())),
         );
+        check(Method::POST, "/api/v1/gate/prod/shop", Ok(Route::Gate("prod".to_owned(), "shop".to_owned())));
         check(Method::POST, "/api/v1/events", Ok(Route::SubmitEvents));
         check(Method::POST, "/api/v1/events/e1/replay", Ok(Route::ReplayEvent("e1".to_owned())));
         check(Method::GET, "/api/v1/events/e1/replay", Err(405));

@@ -15,7 +15,8 @@ use crate::answer::{Answer, Problem, json};
 use crate::port::Snapshots;
 use crate::route::{self, Route};
 use crate::{
-    configuration, dashboard, dead, events, health, incidents, kept, metrics, openapi, outside, services,
+    configuration, dashboard, dead, events, gate, health, incidents, kept, metrics, openapi, outside,
+    services,
 };
 
 /// The longest body taken, bytes: a batch of events, or a configuration.
@@ -106,6 +107,7 @@ async fn answer<R: Redis, S: Snapshots>(
         }
         Route::Services => services::list(store, query).await,
         Route::Service(env, service) => services::show(store, &env, &service).await,
+        Route::Gate(env, service) => gate::answer(world, (&env, &service), query).await,
         Route::Policy => services::policy(store).await,
         Route::Samples => services::samples(store, query).await,
         Route::Config => configuration::show(store.redis()).await,

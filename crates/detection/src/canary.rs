@@ -8,10 +8,11 @@
 //! What this does not do: hold anything against a threshold; the other detectors do, and see the
 //! old version only.
 
-use homeostat_schema::types::{Event, EventKind, FindingKind};
+use homeostat_schema::types::{Event, EventKind, Evidence, FindingKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    comparison::Comparison,
     judge::{Arm, Decision, Observation, Rollout, Verdict, What},
     observation::{errors, latency},
     progress::happened_ms,
@@ -53,6 +54,12 @@ pub(crate) struct Canary {
     pub(crate) open: Option<Regression>,
     baseline_ms: u64,
     canary_ms: u64,
+    /// When the new version was heard of last, by our clock.
+    #[serde(default)]
+    canary_seen_ms: u64,
+    /// Why it was called bad and taken back; until the next release, or word of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_back: Option<Said>,
     /// How far our clock was ahead of the sender's when it was heard last.
     ahead_ms: u64,
     /// The last words of the judge.
@@ -121,6 +128,7 @@ impl Canary {
         let observation = Observation { rollout: NAME.to_owned(), at_ms, arm: None, what };
         let _nothing_to_say_of_it = self.rollout.observe(&observation, &settings.judge);
         (self.open, self.said, self.canary_ms) = (None, None, 0);
+        (self.canary_seen_ms, self.taken_back) = (0, None);
     }
 
     /// Nothing was heard until now.
@@ -139,7 +147,11 @@ impl Canary {
 
     fn heard(&mut self, arm: Option<Arm>, at_ms: u64, event: &Event) {
         let last = match arm {
-            Some(Arm::Canary) => &mut self.canary_ms,
+            Some(Arm::Canary) => {
+                self.canary_seen_ms = self.canary_seen_ms.max(event.received_at);
+                self.taken_back = None;
+                &mut self.canary_ms
+            }
             _ => &mut self.baseline_ms,
         };
         *last = at_ms.max(*last);
@@ -148,16 +160,14 @@ impl Canary {
     }
 
     fn decided(&mut self, decision: &Decision) -> Option<News> {
+        // What was heard of the release before says nothing of this one, neither good nor bad.
+        let of_before = matches!(decision.verdict, Verdict::Healthy | Verdict::Bad);
+        if of_before && self.rollout.awaits_restart() {
+            return None;
+        }
         let before = self.said.as_ref().map(|said| said.verdict);
         let first = decision.because.first();
-        self.said = Some(Said {
-            verdict: decision.verdict,
-            score: decision.score,
-            statistic: first.map_or(0.0, |because| because.statistic),
-            bound: first.map_or(0.0, |because| because.bound),
-            samples: first.map_or(0, |because| because.samples),
-            text: words(decision),
-        });
+        self.said = Some(Said::of(decision));
         match decision.verdict {
             Verdict::Bad if self.open.is_none() => {
                 let regression = regression(first.map(|because| because.metric.as_str()));
@@ -171,7 +181,8 @@ impl Canary {
 
     fn close_when_taken_back(&mut self) {
         if self.open.is_some() && self.baseline_ms.saturating_sub(self.canary_ms) > TAKEN_BACK_MS {
-            *self = Self { baseline_ms: self.baseline_ms, event: self.event.clone(), ..Self::default() };
+            let (event, taken_back) = (std::mem::take(&mut self.event), self.said.take());
+            *self = Self { baseline_ms: self.baseline_ms, event, taken_back, ..Self::default() };
         }
     }
 
@@ -184,12 +195,30 @@ impl Canary {
             (None, Verdict::Healthy) => Standing::Fine,
             (None, Verdict::Watching) => Standing::Waiting,
         };
-        let mut evidence = evidence("canary", &said.text);
-        evidence.observed = said.statistic;
-        evidence.bound = said.bound;
-        evidence.samples = said.samples;
-        evidence.events = vec![self.event.clone()];
-        Some(Part { standing, evidence })
+        Some(Part { standing, evidence: said.evidence(&self.event) })
+    }
+
+    /// Where the new version stands, for who asks whether to go on with it; the release is not
+    /// known here.
+    pub(crate) fn comparison(&self, settings: &Settings) -> Comparison {
+        let said = self.said.as_ref().filter(|_| self.canary_ms > 0);
+        let now = self.rollout.so_far(NAME, &settings.judge);
+        let (verdict, said) = match (said, &self.taken_back) {
+            // What it was called bad for stays the reason, however the evidence goes on.
+            (Some(said), _) if self.open.is_some() => (Verdict::Bad, said.clone()),
+            (Some(said), _) => (said.verdict, Said::of(&now)),
+            (None, Some(before)) => (Verdict::Bad, before.clone()),
+            (None, None) => (Verdict::Watching, Said::nothing(settings)),
+        };
+        Comparison {
+            verdict: verdict.into(),
+            score: said.score,
+            would_change: if verdict == now.verdict { now.would_change } else { String::new() },
+            because: said.evidence(&self.event),
+            heard_at: Some(self.canary_seen_ms).filter(|at| *at > 0),
+            version: None,
+            commit: None,
+        }
     }
 
     /// How it stands after an attempt: only while a bad version still takes traffic is there
@@ -198,6 +227,36 @@ impl Canary {
         let there =
             self.canary_ms > since_ms && self.baseline_ms.saturating_sub(self.canary_ms) <= STILL_THERE_MS;
         self.part().filter(|_| there && self.open.is_some())
+    }
+}
+
+impl Said {
+    fn of(decision: &Decision) -> Self {
+        let first = decision.because.first();
+        Self {
+            verdict: decision.verdict,
+            score: decision.score,
+            statistic: first.map_or(0.0, |because| because.statistic),
+            bound: first.map_or(0.0, |because| because.bound),
+            samples: first.map_or(0, |because| because.samples),
+            text: words(decision),
+        }
+    }
+
+    /// Before anything was heard of a new version.
+    fn nothing(settings: &Settings) -> Self {
+        let text = "nothing was heard of a new version since the release".to_owned();
+        Self { text, ..Self::of(&Rollout::default().so_far(NAME, &settings.judge)) }
+    }
+
+    fn evidence(&self, event: &str) -> Evidence {
+        Evidence {
+            observed: self.statistic,
+            bound: self.bound,
+            samples: self.samples,
+            events: vec![event.to_owned()],
+            ..evidence("canary", &self.text)
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub mod burn;
 mod canary;
 pub mod capacity;
 pub mod cause;
+mod comparison;
 mod deployment;
 pub mod disaster;
 mod error_rate;
@@ -51,6 +52,7 @@ mod text;
 pub mod verify;
 
 pub use assess::assess;
+pub use comparison::{Comparison, comparison};
 pub use observe::{Observed, health, is_overtaken, observe, recheck};
 pub use settings::Settings;
 pub use state::ServiceState;

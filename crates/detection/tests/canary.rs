@@ -4,8 +4,8 @@
 mod common;
 mod simulate;
 
-use common::{S, Service, deployment, event};
-use homeostat_detection::ServiceState;
+use common::{S, Service, deployment, event, settings};
+use homeostat_detection::{ServiceState, comparison};
 use homeostat_schema::types::{Correlation, Event, EventKind, FindingKind, Signal, Status, Verdict};
 use simulate::Chance;
 
@@ -196,4 +196,68 @@ fn a_state_from_before_there_were_arms_is_read() {
         let again = ServiceState::decode(Some(&service.state.encode())).expect("just written");
         again.encode()
     });
+}
+
+/// The verdict that a pipeline is told, and of which release.
+fn gate(service: &Service) -> (Verdict, Option<String>) {
+    let found = comparison(&service.state, &settings()).expect("arms were heard");
+    (found.verdict, found.version)
+}
+
+fn version(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+#[test]
+fn a_healthy_verdict_is_never_of_the_release_before() {
+    let (mut service, mut chance) = (rollout(), Chance::of(17));
+    let mut equal = || (chance.tally(450, 0.02, 1).bad, chance.tally(50, 0.02, 1).bad);
+    assert_eq!(gate(&service), (Verdict::Watching, version("v2")));
+    let mut end = OUT_MS;
+    while gate(&service).0 != Verdict::Healthy {
+        assert!(end < OUT_MS + 3600 * S, "an equal one is not found healthy within the hour");
+        end = both(&mut service, 1, end, &mut equal);
+    }
+    assert_eq!(gate(&service), (Verdict::Healthy, version("v2")));
+    // The old canary still reports while the next release goes out within the same batch.
+    service.take(&arm("canary", 0, 50, end));
+    service.take(&deployment("d3", "v3", Status::Running, end + 1));
+    assert_eq!(gate(&service), (Verdict::Watching, version("v3")));
+    for _ in 0..6 {
+        end = both(&mut service, 1, end, &mut equal);
+        assert_eq!(gate(&service), (Verdict::Watching, version("v3")));
+    }
+}
+
+#[test]
+fn a_release_that_was_taken_back_stays_bad_until_the_next_one() {
+    let mut service = rollout();
+    let end = both(&mut service, 60, OUT_MS, || (5, 10));
+    assert_eq!(gate(&service), (Verdict::Bad, version("v2")));
+    for at_ms in (end..end + 90 * S).step_by(EVERY_MS as usize) {
+        service.take(&arm("baseline", 5, 450, at_ms));
+    }
+    assert_eq!(gate(&service), (Verdict::Bad, version("v2")));
+    let found = comparison(&service.state, &settings()).expect("arms were heard");
+    assert!(found.because.observed >= found.because.bound, "{found:?}");
+    service.take(&deployment("d3", "v3", Status::Running, end + 91 * S));
+    assert_eq!(gate(&service), (Verdict::Watching, version("v3")));
+}
+
+#[test]
+fn lost_telemetry_is_no_reason_to_promote() {
+    let (mut service, mut chance) = (rollout(), Chance::of(18));
+    let mut equal = || (chance.tally(450, 0.02, 1).bad, chance.tally(50, 0.02, 1).bad);
+    let end = both(&mut service, 720, OUT_MS, &mut equal);
+    assert_eq!(gate(&service).0, Verdict::Healthy);
+    service.take(&failed_scrape(end));
+    assert_eq!(gate(&service).0, Verdict::Blind);
+    both(&mut service, 4, end + 5 * S, &mut equal);
+    assert_eq!(gate(&service).0, Verdict::Healthy);
+}
+
+#[test]
+fn nobody_is_told_of_a_comparison_that_never_began() {
+    let service = Service::after(&[deployment("d1", "v1", Status::Success, S)]);
+    assert_eq!(comparison(&service.state, &settings()), None);
 }

@@ -13,7 +13,7 @@ use crate::{
     entry::{self, DetectEntry, PlanEntry},
     name,
     snapshot::Versioned,
-    view::{self, ServiceView},
+    view::{self, ComparisonView, ServiceView},
 };
 
 /// Judges with one frozen configuration.
@@ -105,6 +105,24 @@ impl Detect {
             updated_at: time::display(now_ms),
         }
     }
+
+    fn comparison_of(&self, env: &str, service: &str, state: &ServiceState) -> Option<ComparisonView> {
+        let found = detection::comparison(state, &self.settings(env, service))?;
+        Some(ComparisonView {
+            env: env.to_owned(),
+            service: service.to_owned(),
+            verdict: found.verdict,
+            score: found.score,
+            text: found.because.text,
+            would_change: found.would_change,
+            statistic: found.because.observed,
+            bound: found.because.bound,
+            samples: found.because.samples,
+            version: found.version,
+            commit: found.commit,
+            heard_at: found.heard_at.map(time::display),
+        })
+    }
 }
 
 impl Step for Detect {
@@ -146,6 +164,9 @@ impl Step for Detect {
         for (field, held) in hand.0 {
             let Some((env, service)) = held.observed else { continue };
             effects.state.push((field, Some(held.state.encode())));
+            effects
+                .writes
+                .extend(self.comparison_of(&env, &service, &held.state).map(|one| view::comparison(&one)));
             effects.writes.extend(view::service(&self.view_of(env, service, &held.state, now_ms), now_ms));
         }
         effects

@@ -45,6 +45,44 @@ pub fn service_key(env: &str, service: &str) -> String {
     format!("service:{env}/{service}")
 }
 
+/// The key of what a pipeline is told of one service's newest release.
+pub fn comparison_key(env: &str, service: &str) -> String {
+    format!("comparison:{env}/{service}")
+}
+
+/// What a pipeline is told that asks whether to promote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparisonView {
+    /// The environment.
+    pub env: String,
+    /// The service.
+    pub service: String,
+    /// Healthy: promote. Watching, blind: wait. Bad: do not.
+    pub verdict: wire::Verdict,
+    /// 100 times the probability that the release is good.
+    pub score: f64,
+    /// Why, in plain words.
+    pub text: String,
+    /// What would change the verdict; empty when nobody can say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub would_change: String,
+    /// The evidence against the release, and what makes it bad.
+    pub statistic: f64,
+    /// See `statistic`.
+    pub bound: f64,
+    /// Requests or measurements of the new version.
+    pub samples: u64,
+    /// The release, when a deployment told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When the new version was heard of last, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<String>,
+}
+
 /// What the API shows of a service.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ServiceView {
@@ -82,6 +120,12 @@ pub(crate) fn service(view: &ServiceView, now_ms: u64) -> Vec<Write> {
     let member = format!("{}/{}", view.env, view.service);
     let key = service_key(&view.env, &view.service);
     listed(SERVICES, &member, now_ms, SERVICES_KEPT, key, crate::entry::encode(view), None)
+}
+
+/// Records where a service's newest release stands.
+pub(crate) fn comparison(view: &ComparisonView) -> Write {
+    let key = comparison_key(&view.env, &view.service);
+    Write::Set { key, value: crate::entry::encode(view), ttl_ms: None }
 }
 
 /// Records a lesson and the policy it led to.

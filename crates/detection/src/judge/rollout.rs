@@ -126,6 +126,21 @@ impl Rollout {
         decision
     }
 
+    /// Where it stands, with what was told until now and the verdict that was said last. Changes
+    /// nothing.
+    pub fn so_far(&self, rollout: &str, settings: &Settings) -> Decision {
+        let mut ahead = self.clone();
+        ahead.close_up_to(u64::MAX, settings);
+        ahead.said = self.said;
+        reasons::decision(&ahead, rollout, self.newest_ms, settings)
+    }
+
+    /// Whether a new version was told of and nothing of it was judged yet: verdicts are still about
+    /// the one before.
+    pub fn awaits_restart(&self) -> bool {
+        self.restart_at.is_some()
+    }
+
     /// The verdict that was said last.
     pub fn verdict(&self) -> Verdict {
         self.said.verdict
