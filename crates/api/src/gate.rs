@@ -101,6 +101,7 @@ fn nothing_compared(env: &str, service: &str) -> ComparisonView {
         version: None,
         commit: None,
         heard_at: None,
+        plot: None,
     }
 }
 

@@ -8,13 +8,14 @@
 //! What this does not do: hold anything against a threshold; the other detectors do, and see the
 //! old version only.
 
-use homeostat_schema::types::{Event, EventKind, Evidence, FindingKind};
+use homeostat_schema::types::{self, Event, EventKind, Evidence, FindingKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     comparison::Comparison,
     judge::{Arm, Decision, Observation, Rollout, Verdict, What},
     observation::{errors, latency},
+    plot::{Of, Plot},
     progress::happened_ms,
     score::{Part, Standing, evidence},
     settings::Settings,
@@ -66,6 +67,9 @@ pub(crate) struct Canary {
     said: Option<Said>,
     /// The last observation of an arm.
     event: String,
+    /// How it went.
+    #[serde(default, with = "packed_plot")]
+    plot: Plot,
 }
 
 /// What is kept of a decision, to be shown.
@@ -116,7 +120,8 @@ impl Canary {
         for what in told {
             let observation = Observation { rollout: NAME.to_owned(), at_ms, arm, what };
             let decision = self.rollout.observe(&observation, &settings.judge);
-            news = decision.and_then(|decision| self.decided(&decision)).or(news);
+            self.draw();
+            news = decision.and_then(|decision| self.decided(&decision, settings)).or(news);
         }
         self.close_when_taken_back();
         news
@@ -128,14 +133,31 @@ impl Canary {
         let observation = Observation { rollout: NAME.to_owned(), at_ms, arm: None, what };
         let _nothing_to_say_of_it = self.rollout.observe(&observation, &settings.judge);
         (self.open, self.said, self.canary_ms) = (None, None, 0);
-        (self.canary_seen_ms, self.taken_back) = (0, None);
+        (self.canary_seen_ms, self.taken_back, self.plot) = (0, None, Plot::default());
     }
 
     /// Nothing was heard until now.
     pub(crate) fn tick(&mut self, now_ms: u64, settings: &Settings) -> Option<News> {
         let theirs = now_ms.saturating_sub(self.ahead_ms);
         let decision = self.rollout.tick(NAME, theirs, &settings.judge)?;
-        self.decided(&decision)
+        self.decided(&decision, settings)
+    }
+
+    /// Goes on with the plot, once the new version is judged.
+    fn draw(&mut self) {
+        if self.canary_ms > 0 && !self.rollout.awaits_restart() {
+            self.plot.after_batch(self.rollout.closed_to(), || self.rollout.glance());
+        }
+    }
+
+    /// How it went until now: by latency when that is what is worse, else by errors.
+    pub(crate) fn plot(&self, settings: &Settings) -> Option<types::Plot> {
+        let bound = 1.0 / settings.judge.alpha;
+        let (first, second) = match self.open {
+            Some(Regression::Measurements) => (Of::Latency, Of::Errors),
+            _ => (Of::Errors, Of::Latency),
+        };
+        self.plot.told(first, bound).or_else(|| self.plot.told(second, bound))
     }
 
     /// When it will be blind if nothing more is heard, by our clock; `None` when it is.
@@ -159,11 +181,14 @@ impl Canary {
         self.event = crate::text::key(&event.id);
     }
 
-    fn decided(&mut self, decision: &Decision) -> Option<News> {
+    fn decided(&mut self, decision: &Decision, settings: &Settings) -> Option<News> {
         // What was heard of the release before says nothing of this one, neither good nor bad.
         let of_before = matches!(decision.verdict, Verdict::Healthy | Verdict::Bad);
         if of_before && self.rollout.awaits_restart() {
             return None;
+        }
+        if self.canary_ms > 0 && !self.rollout.awaits_restart() {
+            self.plot.at_decision(&self.rollout.glance_ahead(&settings.judge));
         }
         let before = self.said.as_ref().map(|said| said.verdict);
         let first = decision.because.first();
@@ -218,6 +243,7 @@ impl Canary {
             heard_at: Some(self.canary_seen_ms).filter(|at| *at > 0),
             version: None,
             commit: None,
+            plot: self.plot(settings),
         }
     }
 
@@ -316,5 +342,25 @@ mod packed {
         let text = String::deserialize(from)?;
         let bytes = STANDARD_NO_PAD.decode(text).map_err(de::Error::custom)?;
         Rollout::decode(Some(&bytes)).map_err(de::Error::custom)
+    }
+}
+
+/// The plot, packed as the judge's state is.
+mod packed_plot {
+    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use crate::{plot::Plot, stored};
+
+    const SCHEMA: u32 = 1;
+
+    pub(super) fn serialize<S: Serializer>(plot: &Plot, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD_NO_PAD.encode(stored::pack(SCHEMA, plot)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Plot, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = STANDARD_NO_PAD.decode(text).map_err(de::Error::custom)?;
+        stored::unpack("the plot", SCHEMA, &bytes).map_err(de::Error::custom)
     }
 }

@@ -5,7 +5,7 @@
 //! Invariant: `healthy` is said of the newest release that is known, never of the one before, and
 //! not while the service's telemetry is missing.
 
-use homeostat_schema::types::{Evidence, Verdict};
+use homeostat_schema::types::{Evidence, Plot, Verdict};
 
 use crate::{judge, settings::Settings, state::ServiceState};
 
@@ -26,6 +26,8 @@ pub struct Comparison {
     pub version: Option<String>,
     /// Its commit.
     pub commit: Option<String>,
+    /// How it went, once both versions were seen.
+    pub plot: Option<Plot>,
 }
 
 /// Where the newest release of a service stands; `None` where no arm of a rollout was ever heard.

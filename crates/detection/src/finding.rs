@@ -2,7 +2,7 @@
 
 use homeostat_schema::{
     id,
-    types::{Correlation, Event, Finding, FindingKind, Health, Release, Severity, Trust},
+    types::{Correlation, Event, Finding, FindingKind, Health, Plot, Release, Severity, Trust},
 };
 
 use crate::{canary::Regression, run::Failed, settings::Settings, state::ServiceState};
@@ -120,8 +120,15 @@ fn make(
         irreversible: origin.irreversible,
         found_at: place.now_ms,
         config_version: settings.config_version,
+        plot: plot(state, opened, settings),
         kind,
     }
+}
+
+/// What was found by comparing two versions is shown as it came.
+fn plot(state: &ServiceState, opened: &Opened, settings: &Settings) -> Option<Plot> {
+    let compared = matches!(opened, Opened::Canary(_) | Opened::Blind);
+    state.canary.as_ref().filter(|_| compared)?.plot(settings)
 }
 
 fn last_good(state: &ServiceState, origin: &Origin<'_>) -> Option<Release> {

@@ -36,6 +36,7 @@ mod number;
 mod observation;
 mod observe;
 mod pipelines;
+mod plot;
 mod progress;
 mod recent;
 mod releases;

@@ -6,7 +6,7 @@ mod simulate;
 
 use common::{S, Service, deployment, event, settings};
 use homeostat_detection::{ServiceState, comparison};
-use homeostat_schema::types::{Correlation, Event, EventKind, FindingKind, Signal, Status, Verdict};
+use homeostat_schema::types::{Correlation, Event, EventKind, Finding, FindingKind, Signal, Status, Verdict};
 use simulate::Chance;
 
 /// Observations come so often; also the judge's batch.
@@ -77,6 +77,7 @@ fn a_canary_with_half_as_many_errors_again_is_found_once_and_goes_back_to_the_go
     let because = &finding.health.because[0];
     assert_eq!(because.metric, "canary");
     assert!(because.observed >= because.bound, "{because:?}");
+    is_explained(finding);
     // A minute after it was taken back nothing is held against the service any more.
     for at_ms in (end..end + 90 * S).step_by(EVERY_MS as usize) {
         service.take(&arm("baseline", 5, 450, at_ms));
@@ -84,6 +85,22 @@ fn a_canary_with_half_as_many_errors_again_is_found_once_and_goes_back_to_the_go
     let health = service.health();
     assert!(health.because.iter().all(|because| because.metric != "canary"), "{health:?}");
     assert_eq!(health.verdict, Verdict::Watching);
+}
+
+/// The plot shows both versions and the evidence, from the first batch to the decision.
+fn is_explained(finding: &Finding) {
+    let plot = finding.plot.as_ref().expect("a comparison has a plot");
+    assert_eq!((plot.metric.as_str(), plot.unit.as_str()), ("errors", "1"));
+    assert!((2..=60).contains(&plot.points.len()), "{}", plot.points.len());
+    let (first, last) = (&plot.points[0], &plot.points[plot.points.len() - 1]);
+    assert!((OUT_MS..OUT_MS + 4 * EVERY_MS).contains(&first.at), "{first:?}");
+    assert!(first.statistic < plot.bound && last.statistic >= plot.bound, "{first:?} {last:?}");
+    let (bad, all) = plot.points.iter().fold((0.0, 0), |(bad, all), point| {
+        (bad + point.canary * point.canary_samples as f64, all + point.canary_samples)
+    });
+    let because = &finding.health.because[0];
+    assert_eq!(all, because.samples);
+    assert!(because.text.contains(&format!("({bad:.0} of {all})")), "{bad} of {all}: {}", because.text);
 }
 
 #[test]

@@ -78,5 +78,6 @@ pub(crate) fn finding(id: &str, kind: FindingKind) -> Finding {
         irreversible: false,
         found_at: START_MS,
         config_version: 1,
+        plot: None,
     }
 }

@@ -40,7 +40,8 @@ pub use depth::{DEPTH_MAX, within_depth};
 pub use fact::TimelineFact;
 pub use incident::{Incident, IncidentState, OperatorVerb, OperatorWord, TimelineItem};
 pub use judge::{
-    Assessment, AssessmentRequest, Evidence, Finding, FindingKind, Health, Release, Severity, Verdict,
+    Assessment, AssessmentRequest, Evidence, Finding, FindingKind, Health, Plot, PlotPoint, Release,
+    Severity, Verdict,
 };
 pub use plan::{Choice, Decision, Guard, GuardCheck, Mode, Plan, PolicyContext, Prediction, Remedy, Request};
 pub use sense::{Correlation, Event, EventKind, Signal, Status, Trust};

@@ -121,6 +121,7 @@ impl Detect {
             version: found.version,
             commit: found.commit,
             heard_at: found.heard_at.map(time::display),
+            plot: found.plot.map(Into::into),
         })
     }
 }

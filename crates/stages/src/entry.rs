@@ -19,6 +19,7 @@ pub enum DetectEntry {
 /// For the plan stage.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "one at a time is at hand, for as long as one entry takes")]
 pub enum PlanEntry {
     /// From detect.
     Finding(wire::Finding),

@@ -346,5 +346,6 @@ fn silent(service: &str, env: &str, silence: Silence, now_ms: u64, config_versio
         irreversible: false,
         found_at: now_ms,
         config_version,
+        plot: None,
     }
 }

@@ -81,6 +81,9 @@ pub struct ComparisonView {
     /// When the new version was heard of last, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_at: Option<String>,
+    /// How it went, once both versions were seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plot: Option<wire::Plot>,
 }
 
 /// What the API shows of a service.

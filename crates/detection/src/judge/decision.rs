@@ -84,7 +84,7 @@ pub struct Because {
 }
 
 /// Numbers are told to four digits: enough to read, and the same on every machine.
-pub(super) fn told(value: f64) -> f64 {
+pub(crate) fn told(value: f64) -> f64 {
     const DIGITS: i32 = 4;
     if value == 0.0 || !value.is_finite() {
         return if value > 0.0 { f64::MAX } else { 0.0 };

@@ -129,10 +129,20 @@ impl Rollout {
     /// Where it stands, with what was told until now and the verdict that was said last. Changes
     /// nothing.
     pub fn so_far(&self, rollout: &str, settings: &Settings) -> Decision {
+        reasons::decision(&self.ahead(settings), rollout, self.newest_ms, settings)
+    }
+
+    /// As if all open batches were over; what was said stays.
+    pub(super) fn ahead(&self, settings: &Settings) -> Self {
         let mut ahead = self.clone();
         ahead.close_up_to(u64::MAX, settings);
         ahead.said = self.said;
-        reasons::decision(&ahead, rollout, self.newest_ms, settings)
+        ahead
+    }
+
+    /// Batches of event time before this one are over.
+    pub fn closed_to(&self) -> u64 {
+        self.closed_to
     }
 
     /// Whether a new version was told of and nothing of it was judged yet: verdicts are still about

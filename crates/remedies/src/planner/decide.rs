@@ -22,6 +22,7 @@ impl Desk<'_> {
         }
         let Some(mut open) = open else { return Some(self.opened(finding)) };
         self.attach(&mut open, &finding);
+        let finding = plain(finding);
         if self.starts_something(&mut open, &finding) {
             open.lead = finding;
             self.propose(&mut open);
@@ -47,7 +48,7 @@ impl Desk<'_> {
                 timeline: Vec::new(),
             },
             since_ms: finding.found_at,
-            lead: finding.clone(),
+            lead: plain(finding.clone()),
             stage: Stage::Idle(None),
             newer: None,
             parent: None,
@@ -282,6 +283,11 @@ fn used_up(open: &Open) -> Option<String> {
     }
     (open.plans >= PLANS_PER_INCIDENT_MAX)
         .then(|| format!("{PLANS_PER_INCIDENT_MAX} plans were made, which is the most for one incident"))
+}
+
+/// Without its plot, which only the timeline shows.
+fn plain(finding: Finding) -> Finding {
+    Finding { plot: None, ..finding }
 }
 
 fn is_new_release(open: &Open, finding: &Finding) -> bool {

@@ -71,6 +71,7 @@ pub const CASE_BYTES_MAX: usize = 256 * 1024;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time is at hand, for as long as one entry takes")]
 pub enum Fact {
     /// The detector found something.
     Finding(Finding),

@@ -1,6 +1,6 @@
 //! The timeline: everything an incident went through, bounded in items and in bytes.
 
-use homeostat_schema::types::{Attempt, Evidence, Finding, Health, TimelineFact, TimelineItem};
+use homeostat_schema::types::{Attempt, Evidence, Finding, Health, Plot, TimelineFact, TimelineItem};
 use homeostat_schema::wire;
 
 use super::case::Open;
@@ -13,6 +13,10 @@ const BYTES_MAX: usize = 128 * 1024;
 /// Reasons per verdict, and events per reason, as the schema says.
 const EVIDENCE_MAX: usize = 8;
 const EVENTS_MAX: usize = 8;
+/// Points of a plot, as the schema says.
+const POINTS_MAX: usize = 60;
+/// Plots of a timeline: one is up to 10 KB, and more of them would crowd out what was done.
+const PLOTS_MAX: usize = 4;
 /// An event's id is a UUID or a hash.
 const EVENT_ID_CHARS_MAX: usize = 64;
 /// Of a request's body, in the timeline.
@@ -20,7 +24,7 @@ const BODY_CHARS_MAX: usize = 1024;
 
 /// Adds an item, or counts it when there is no room.
 pub(super) fn push(open: &mut Open, at: u64, text: &str, fact: TimelineFact) {
-    let item = TimelineItem { at, text: text::line(text), fact };
+    let item = TimelineItem { at, text: text::line(text), fact: with_room_for_plot(open, fact) };
     open.incident.updated_at = at;
     let bytes = wire::encode(&item).len();
     let full = open.incident.timeline.len() + 1 >= ITEMS_MAX || open.bytes + bytes > BYTES_MAX;
@@ -29,6 +33,18 @@ pub(super) fn push(open: &mut Open, at: u64, text: &str, fact: TimelineFact) {
         open.incident.timeline.push(item);
     } else {
         count_dropped(open, at);
+    }
+}
+
+/// The first findings of an incident keep their plots.
+fn with_room_for_plot(open: &Open, fact: TimelineFact) -> TimelineFact {
+    let has_plot = |fact: &TimelineFact| matches!(fact, TimelineFact::Finding(found) if found.plot.is_some());
+    let plots = open.incident.timeline.iter().filter(|item| has_plot(&item.fact)).count();
+    match fact {
+        TimelineFact::Finding(found) if plots >= PLOTS_MAX => {
+            TimelineFact::Finding(Finding { plot: None, ..found })
+        }
+        fact => fact,
     }
 }
 
@@ -62,7 +78,14 @@ pub(super) fn bounded(finding: &Finding) -> Finding {
         *name = head(name, NAME_CHARS_MAX);
     }
     finding.health = bounded_health(&finding.health);
+    finding.plot.as_mut().into_iter().for_each(bound_plot);
     finding
+}
+
+fn bound_plot(plot: &mut Plot) {
+    plot.metric = head(&plot.metric, EVENT_ID_CHARS_MAX);
+    plot.unit = head(&plot.unit, EVENT_ID_CHARS_MAX);
+    plot.points.truncate(POINTS_MAX);
 }
 
 /// A verdict cut to the schema's bounds.

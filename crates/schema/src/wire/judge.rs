@@ -32,6 +32,23 @@ record!(Release {
     at: u64,
 });
 
+record!(PlotPoint {
+    #[serde(with = "crate::time")]
+    at: u64,
+    baseline: f64,
+    baseline_samples: u64,
+    canary: f64,
+    canary_samples: u64,
+    statistic: f64,
+});
+
+record!(Plot {
+    metric: String,
+    unit: String,
+    bound: f64,
+    points: Vec<PlotPoint>,
+});
+
 record!(Finding {
     id: String,
     kind: FindingKind,
@@ -51,6 +68,8 @@ record!(Finding {
     #[serde(with = "crate::time")]
     found_at: u64,
     config_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plot: Option<Plot>,
 });
 
 record!(AssessmentRequest {

@@ -101,6 +101,23 @@ pub(crate) fn release() -> Release {
     Release { version: some("1.2.9"), commit: some("0aa11bb"), at: AT - 3_600_000 }
 }
 
+pub(crate) fn plot() -> Plot {
+    let point = |at: u64, canary: f64, statistic: f64| PlotPoint {
+        at,
+        baseline: 0.01,
+        baseline_samples: 45_000,
+        canary,
+        canary_samples: 5_000,
+        statistic,
+    };
+    Plot {
+        metric: text("errors"),
+        unit: text("1"),
+        bound: 200.0,
+        points: vec![point(AT - 10_000, 0.011, 1.25), point(AT - 5_000, 0.015, 231.5)],
+    }
+}
+
 pub(crate) fn finding() -> Finding {
     Finding {
         id: text("f1"),
@@ -117,6 +134,7 @@ pub(crate) fn finding() -> Finding {
         irreversible: false,
         found_at: AT,
         config_version: 3,
+        plot: Some(plot()),
     }
 }
 
@@ -128,6 +146,7 @@ pub(crate) fn bare_finding() -> Finding {
         last_good: None,
         health: Health { verdict: Verdict::Blind, score: 0.0, because: Vec::new() },
         correlation: no_correlation(),
+        plot: None,
         ..finding()
     }
 }

@@ -106,6 +106,7 @@ fn the_json_form_is_the_one_of_the_golden_files() {
     golden.check("evidence", &examples::evidence());
     golden.check("health", &examples::health());
     golden.check("release", &examples::release());
+    golden.check("plot", &examples::plot());
     golden.check("finding", &examples::finding());
     golden.check("finding-bare", &examples::bare_finding());
     golden.check("assessment-request", &examples::assessment_request());

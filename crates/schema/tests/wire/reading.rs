@@ -15,6 +15,13 @@ fn read<T: wire::Wire>(json: &Value) -> Result<T, String> {
 }
 
 #[test]
+fn a_finding_from_before_there_were_plots_is_read() {
+    let mut json = json_of(&examples::finding());
+    json.as_object_mut().unwrap().remove("plot");
+    assert_eq!(read::<Finding>(&json).unwrap(), Finding { plot: None, ..examples::finding() });
+}
+
+#[test]
 fn null_is_an_absent_option_and_an_absent_list_is_empty() {
     let mut json = json_of(&examples::event());
     for field in

@@ -106,11 +106,18 @@ record!(health: Health { verdict: select(Verdict::ALL), score: finite(), because
 
 record!(release: Release { version: of(words()), commit: of(words()), at: time() });
 
+record!(plot_point: PlotPoint {
+    at: time(), baseline: finite(), baseline_samples: any::<u64>(), canary: finite(),
+    canary_samples: any::<u64>(), statistic: finite(),
+});
+
+record!(plot: Plot { metric: words(), unit: words(), bound: finite(), points: vec(plot_point(), 0..3) });
+
 record!(finding: Finding {
     id: words(), kind: finding_kind(), severity: select(Severity::ALL), env: words(), service: words(),
     version: of(words()), commit: of(words()), last_good: of(release()), health: health(),
     correlation: correlation(), trust: trust(), irreversible: any::<bool>(), found_at: time(),
-    config_version: any::<u64>(),
+    config_version: any::<u64>(), plot: of(plot()),
 });
 
 record!(assessment_request: AssessmentRequest {

@@ -2,8 +2,8 @@
 
 use homeostat_schema::config::{Mode, Window};
 use homeostat_schema::types::{
-    AttemptResult, Decision, FindingKind, GuardCheck, IncidentState, OperatorVerb, OperatorWord, Remedy,
-    TimelineFact, Verdict,
+    AttemptResult, Decision, Finding, FindingKind, GuardCheck, IncidentState, OperatorVerb, OperatorWord,
+    Plot, PlotPoint, Remedy, TimelineFact, Verdict,
 };
 
 use super::{Story, answer, assessed};
@@ -48,6 +48,29 @@ deployment-failed of shop v2 in stage [resolved]
     assert_eq!(story.rewards(), [1.0]);
     assert_eq!(story.case.incident(), None);
     assert_eq!(story.incident().closed_at, Some(START_MS + 47_000));
+}
+
+#[test]
+fn an_incident_keeps_the_plots_of_its_first_findings_and_no_more_points_than_fit() {
+    let mut story = Story::new(config(Mode::Observe));
+    let point = PlotPoint {
+        at: 1,
+        baseline: 0.01,
+        baseline_samples: 450,
+        canary: 0.02,
+        canary_samples: 50,
+        statistic: 7.0,
+    };
+    let plot = Plot { metric: "errors".into(), unit: "1".into(), bound: 50.0, points: vec![point; 61] };
+    for number in 0..6 {
+        let found = finding(&format!("f{number}"), FindingKind::ErrorRateHigh);
+        story.finds(Finding { plot: Some(plot.clone()), ..found });
+    }
+    let plots = story.incident().timeline.iter().filter_map(|item| match &item.fact {
+        TimelineFact::Finding(found) => Some(found.plot.as_ref().map_or(0, |plot| plot.points.len())),
+        _ => None,
+    });
+    assert_eq!(plots.collect::<Vec<_>>(), [60, 60, 60, 60, 0, 0]);
 }
 
 #[test]
