@@ -33,6 +33,8 @@ pub(crate) fn config(mode: Mode) -> Config {
         matches: Vec::new(),
         mode: BTreeMap::new(),
         judge: BTreeMap::new(),
+        objective: BTreeMap::new(),
+        objective_days: BTreeMap::new(),
         pipeline_env: None,
         rerun_cost: None,
         github: Some(GitHub { repository: "acme/shop".into(), environments: BTreeMap::new() }),

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{time, types};
 
 mod error;
+mod objective;
 mod outside;
 mod pull;
 mod read;
@@ -25,6 +26,7 @@ mod validate;
 mod validate_outside;
 
 pub use error::{ConfigError, Invalid};
+pub use objective::Objective;
 pub use outside::{Ask, Reconcile, Sink};
 pub use pull::Pull;
 pub use read::CONFIG_BYTES_MAX;
@@ -81,8 +83,15 @@ pub struct Environment {
     pub timeout_s: u64,
     /// Latency above this is a finding; milliseconds. Default: 1000.
     pub latency_ms_max: f64,
-    /// A share of failed requests above this is a finding; 0 to 1. Default: 0.05.
+    /// A share of failed requests above this is a finding, unless there is an `objective`; 0 to 1.
+    /// Default: 0.05.
     pub error_rate_max: f64,
+    /// The part of requests that must go well, per cent; 50 to 99.9999. Errors are a finding when they
+    /// use up too fast what it allows. Default: none, so that `error_rate_max` counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objective: Option<f64>,
+    /// Over how many days; 3 to 366. Default: 30.
+    pub objective_days: u64,
     /// How likely a healthy new version may be called bad while it is compared with the old one,
     /// over the whole comparison; 0.0001 to 0.5. Default: dev and stage 0.02, others 0.005.
     pub false_rollback_max: f64,
@@ -146,6 +155,12 @@ pub struct Service {
     /// What its new versions are compared by, by environment name.
     #[serde(default)]
     pub judge: BTreeMap<String, Judging>,
+    /// Its own [`Environment::objective`], by environment name.
+    #[serde(default)]
+    pub objective: BTreeMap<String, f64>,
+    /// Its own [`Environment::objective_days`], by environment name.
+    #[serde(default)]
+    pub objective_days: BTreeMap<String, u64>,
     /// The environment its pipeline's runs count to where their sender names none, as GitHub does.
     /// Default: none, so that they count to `unknown`, where nothing is done by itself.
     #[serde(default)]
@@ -263,6 +278,8 @@ impl Environment {
             timeout_s,
             latency_ms_max: 1000.0,
             error_rate_max: 0.05,
+            objective: None,
+            objective_days: 30,
             false_rollback_max,
             error_margin: 0.0,
             latency_margin: 0.04,

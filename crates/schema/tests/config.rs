@@ -63,6 +63,59 @@ fn a_service_can_be_stricter_or_looser_than_its_environment() {
 }
 
 #[test]
+fn an_objective_is_the_services_own_or_the_environments_or_none() {
+    let config = read(
+        "[environments.prod]\nobjective = 99.9\nobjective_days = 28\n\
+         [[service]]\nname = \"shop\"\nobjective = { prod = 99.99, stage = 95 }\n\
+         [[service]]\nname = \"cart\"\nobjective_days = { prod = 7 }\n",
+    );
+    let check = |env: &str, service: &str, expected: Option<(f64, u64)>| {
+        let objective = config.objective(env, service).map(|objective| (objective.percent, objective.days));
+        assert_eq!(objective, expected, "{env} {service}");
+    };
+    check("prod", "shop", Some((99.99, 28)));
+    check("prod", "cart", Some((99.9, 7)));
+    check("prod", "other", Some((99.9, 28)));
+    check("stage", "shop", Some((95.0, 30)));
+    check("stage", "cart", None);
+    assert_eq!(Config::default().objective("prod", "shop"), None);
+}
+
+#[test]
+fn an_objective_that_cannot_be_is_named_with_its_place() {
+    let of = |line: &str, expected: &str| {
+        let text = format!("[environments.prod]\n{line}\n");
+        refused(&text, &format!("homeostat.toml:2:1: `environments.prod.{expected}"));
+    };
+    of("objective = 0.999", "objective`: 0.999 is not within 50 to 99.9999 per cent, such as 99.9");
+    of("objective = 100.0", "objective`: 100 is not within 50 to 99.9999 per cent, such as 99.9");
+    of("objective = nan", "objective`: NaN is not within 50 to 99.9999 per cent, such as 99.9");
+    of("objective_days = 2", "objective_days`: 2 is not within 3 to 366");
+    of(
+        "objective = 80.0",
+        "objective`: 80 over 30 days allows so many errors that six hours in which every request fails would \
+         not be found; take a higher objective or fewer days",
+    );
+    let of = |line: &str, expected: &str| {
+        let text = format!("[[service]]\nname = \"shop\"\n{line}\n");
+        refused(&text, &format!("homeostat.toml:3:{expected}"));
+    };
+    of(
+        "objective = { prod = 120.0 }",
+        "15: `service[0].objective.prod`: 120 is not within 50 to 99.9999 per cent, such as 99.9",
+    );
+    of(
+        "objective = { production = 99.0 }",
+        "15: `service[0].objective.production`: no environment is named `production`; there are `dev`, `prod`, \
+         `stage`, `unknown`",
+    );
+    of(
+        "objective_days = { prod = 28 }",
+        "20: `service[0].objective_days.prod`: there is no `objective` that these could be the days of",
+    );
+}
+
+#[test]
 fn what_no_rule_knows_never_acts_even_in_a_configuration_made_by_hand() {
     let mut config = Config::default();
     config
@@ -115,7 +168,7 @@ fn a_misspelt_field_is_named_with_its_place_and_the_name_meant() {
     refused(
         "# a comment\n[environments.stage]\n  timeout = 3\n",
         "homeostat.toml:3:3: unknown field `timeout`, expected one of `aliases`, `mode`, `score_min`, \
-         `timeout_s`, `latency_ms_max`, `error_rate_max`, `false_rollback_max`, \
+         `timeout_s`, `latency_ms_max`, `error_rate_max`, `objective`, `objective_days`, `false_rollback_max`, \
          `error_margin`, `latency_margin`, `cooldown_s`, `attempts_max`, `attempts_window_s`, `dry_run`; did you mean `timeout_s`?",
     );
     refused(

@@ -84,6 +84,7 @@ impl Config {
         within(&field("timeout_s"), environment.timeout_s, 1..=TIMEOUT_S_MAX)?;
         above_zero(&field("latency_ms_max"), environment.latency_ms_max, LATENCY_MS_MAX)?;
         within(&field("error_rate_max"), environment.error_rate_max, 0.0..=1.0)?;
+        self.validate_environment_objective(&path, environment)?;
         within(&field("false_rollback_max"), environment.false_rollback_max, FALSE_ROLLBACK)?;
         within(&field("error_margin"), environment.error_margin, MARGIN)?;
         within(&field("latency_margin"), environment.latency_margin, MARGIN)?;
@@ -138,6 +139,7 @@ impl Config {
             within(&field("error_margin"), inner(judging.error_margin, 0.0), MARGIN)?;
             within(&field("latency_margin"), inner(judging.latency_margin, 0.0), MARGIN)?;
         }
+        self.validate_service_objectives(path, service)?;
         for (env, mode) in &service.mode {
             let field = format!("{path}.mode.{env}");
             self.validate_env_reference(&field, env)?;

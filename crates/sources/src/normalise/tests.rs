@@ -14,6 +14,8 @@ fn config() -> Config {
         matches: vec![Match { source: "github".to_owned(), name: "acme/shop".to_owned() }],
         mode: Default::default(),
         judge: Default::default(),
+        objective: Default::default(),
+        objective_days: Default::default(),
         pipeline_env: None,
         rerun_cost: None,
         github: None,
