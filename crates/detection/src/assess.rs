@@ -4,9 +4,10 @@
 //! same name on the same branch did. A failed deployment is cured when one that ended later
 //! succeeded, and not while observations since then are bad; observations alone, when they are
 //! fine, will do too (a remedy need not be a deployment). High latency and errors are judged by
-//! observations since. When nothing came in that could tell, the answer is blind.
+//! observations since; errors under an objective are well only when it is proven ([`crate::verify`]).
+//! When nothing came in that could tell, the answer is blind.
 
-use homeostat_schema::types::{Assessment, AssessmentRequest, FindingKind, Health};
+use homeostat_schema::types::{Assessment, AssessmentRequest, FindingKind, Health, Verdict};
 
 use crate::{
     deployment, error_rate, latency,
@@ -21,18 +22,24 @@ use crate::{
 const SENDER_RESOLUTION_MS: u64 = 1000;
 
 /// Answers an assessment request from the state of the service it is about.
+///
+/// One that says that high errors are over ends their finding, so that it is found when they come back.
 pub fn assess(
-    state: &ServiceState,
+    state: &mut ServiceState,
     request: &AssessmentRequest,
     settings: &Settings,
     now_ms: u64,
 ) -> Assessment {
+    let health = health(state, request, settings);
+    if request.kind == FindingKind::ErrorRateHigh && health.verdict == Verdict::Healthy {
+        state.mended(now_ms);
+    }
     Assessment {
         attempt: request.attempt.clone(),
         incident: request.incident.clone(),
         env: request.env.clone(),
         service: request.service.clone(),
-        health: health(state, request, settings),
+        health,
         at: now_ms,
     }
 }
@@ -51,7 +58,7 @@ fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Sett
     let since = since(state, request.since);
     let deployment = deployment::part_since(&state.releases, request.since);
     let latency = latency::part(&since, settings);
-    let errors = error_rate::part(&since, settings);
+    let errors = errors(state, request, &since, settings);
     let missing = match request.kind {
         FindingKind::LatencyHigh => latency.is_none(),
         FindingKind::ErrorRateHigh => errors.is_none(),
@@ -72,6 +79,22 @@ fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Sett
         parts.push(Part { standing: Standing::Blind, evidence });
     }
     score::health(parts, settings)
+}
+
+/// Against high errors under an objective, what is proven of the counts since the attempt; else, and
+/// where those cannot tell, the fixed threshold, or the share that the finding was about when that is
+/// lower.
+fn errors(
+    state: &ServiceState,
+    request: &AssessmentRequest,
+    since: &[&Observation],
+    settings: &Settings,
+) -> Option<Part> {
+    let budget = state.budget.as_ref().filter(|_| request.kind == FindingKind::ErrorRateHigh);
+    let Some(budget) = budget else { return error_rate::part(since, settings.error_rate_max) };
+    let rate_max = budget.allowed().unwrap_or(1.0).min(settings.error_rate_max);
+    let threshold = error_rate::part(since, rate_max);
+    budget.verified(request.since, since, threshold.as_ref()).or(threshold)
 }
 
 fn since(state: &ServiceState, since_ms: u64) -> Vec<&Observation> {

@@ -117,11 +117,21 @@ impl Burn {
         let Some(mut state) = stored::decode::<Self>("a burn rate", SCHEMA, bytes)? else {
             return Ok(Self::new(objective));
         };
-        if state.objective != objective {
-            state.objective = objective;
-            state.detector = EDetector::new(1.0, objective.budget());
-        }
+        state.hold_to(objective);
         Ok(state)
+    }
+
+    /// Another objective from now on: the counts stay, and the detector begins anew.
+    pub fn hold_to(&mut self, objective: Objective) {
+        if self.objective != objective {
+            self.objective = objective;
+            self.detector = EDetector::new(1.0, objective.budget());
+        }
+    }
+
+    /// What it is held to.
+    pub fn objective(&self) -> Objective {
+        self.objective
     }
 
     /// The stored form; below 2 KB.

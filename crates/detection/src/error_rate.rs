@@ -15,6 +15,8 @@
 //! five are proof (15.0). This assumes requests fail independently; bursts that are not stopped by
 //! the second rule are the limit of this method.
 //!
+//! For a service with an objective [`crate::budget`] judges what was counted instead.
+//!
 //! A rate of which the sender did not say how many requests are behind it is not pooled: those are
 //! held against the threshold one by one, as latency is.
 
@@ -24,7 +26,6 @@ use crate::{
     latency,
     observation::{Errors, Observation},
     score::{Part, Standing},
-    settings::Settings,
 };
 
 /// Observations pooled.
@@ -36,16 +37,22 @@ const BURSTS_MIN: usize = 2;
 /// The threshold is kept this far from 0 and 1, where the bound has no meaning.
 const RATE_EDGE: f64 = 1e-9;
 
-/// What the last observations say; `None` when none of them has an error rate.
-pub(crate) fn part(observations: &[&Observation], settings: &Settings) -> Option<Part> {
-    let rates: Vec<(&Observation, Errors)> =
-        observations.iter().filter_map(|one| one.errors.map(|errors| (*one, errors))).collect();
-    let (counted, uncounted): (Vec<_>, Vec<_>) = rates.into_iter().partition(|(_, errors)| errors.total > 0);
-    let parts = [
-        by_counting(&last(counted, POOL), settings),
-        one_by_one(&last(uncounted, latency::LOOKED_AT), settings),
-    ];
-    parts.into_iter().flatten().max_by_key(|part| gravity(part.standing))
+/// What the last observations say when at most this share of requests may fail; `None` when none of
+/// them has an error rate.
+pub(crate) fn part(observations: &[&Observation], rate_max: f64) -> Option<Part> {
+    let counted = with_rates(observations).filter(|(_, errors)| errors.total > 0).collect();
+    let parts = [by_counting(&last(counted, POOL), rate_max), uncounted_part(observations, rate_max)];
+    parts.into_iter().flatten().max_by_key(|part| part.standing.gravity())
+}
+
+/// The same of rates only of which nobody said how many requests are behind them.
+pub(crate) fn uncounted_part(observations: &[&Observation], rate_max: f64) -> Option<Part> {
+    let uncounted = with_rates(observations).filter(|(_, errors)| errors.total == 0).collect();
+    one_by_one(&last(uncounted, latency::LOOKED_AT), rate_max)
+}
+
+fn with_rates<'a>(observations: &[&'a Observation]) -> impl Iterator<Item = (&'a Observation, Errors)> {
+    observations.iter().filter_map(|one| one.errors.map(|errors| (*one, errors)))
 }
 
 fn last<T>(mut items: Vec<T>, n: usize) -> Vec<T> {
@@ -53,21 +60,12 @@ fn last<T>(mut items: Vec<T>, n: usize) -> Vec<T> {
     items
 }
 
-fn gravity(standing: Standing) -> u8 {
-    match standing {
-        Standing::Waiting => 0,
-        Standing::Fine => 1,
-        Standing::Doubtful | Standing::Blind => 2,
-        Standing::Bad => 3,
-    }
-}
-
-fn by_counting(pool: &[(&Observation, Errors)], settings: &Settings) -> Option<Part> {
+fn by_counting(pool: &[(&Observation, Errors)], rate_max: f64) -> Option<Part> {
     let (bad, total) = counts(pool)?;
     let (recent_bad, recent_total) = counts(pool.get(pool.len().saturating_sub(latency::FINE_MIN)..)?)?;
-    let over = pool.iter().filter(|(_, errors)| errors.rate > settings.error_rate_max).count();
-    let proven = over >= BURSTS_MIN && is_beyond_chance(bad, total, settings.error_rate_max);
-    let recent_is_over = recent_bad / recent_total > settings.error_rate_max;
+    let over = pool.iter().filter(|(_, errors)| errors.rate > rate_max).count();
+    let proven = over >= BURSTS_MIN && is_beyond_chance(bad, total, rate_max);
+    let recent_is_over = recent_bad / recent_total > rate_max;
     let standing = match (recent_is_over, proven) {
         (true, true) => Standing::Bad,
         (true, false) => Standing::Doubtful,
@@ -77,9 +75,9 @@ fn by_counting(pool: &[(&Observation, Errors)], settings: &Settings) -> Option<P
     let text = format!(
         "{bad:.0} of {total:.0} requests failed in the last {} observations, at most {:.2} % are allowed",
         pool.len(),
-        settings.error_rate_max * 100.0
+        rate_max * 100.0
     );
-    Some(Part { standing, evidence: evidence(pool, bad / total, total as u64, text, settings) })
+    Some(Part { standing, evidence: evidence(pool, bad / total, total as u64, text, rate_max) })
 }
 
 /// Failed and all requests.
@@ -100,19 +98,19 @@ fn divergence(p: f64, m: f64) -> f64 {
     term(p, m) + term(1.0 - p, 1.0 - m)
 }
 
-fn one_by_one(last: &[(&Observation, Errors)], settings: &Settings) -> Option<Part> {
+fn one_by_one(last: &[(&Observation, Errors)], rate_max: f64) -> Option<Part> {
     let mut rates: Vec<f64> = last.iter().map(|(_, errors)| errors.rate).collect();
     rates.sort_by(f64::total_cmp);
     let median = *rates.get(rates.len().checked_sub(1)? / 2)?;
-    let over = rates.iter().filter(|rate| **rate > settings.error_rate_max).count();
-    let standing = latency::standing(over, rates.len(), median > settings.error_rate_max);
+    let over = rates.iter().filter(|rate| **rate > rate_max).count();
+    let standing = latency::standing(over, rates.len(), median > rate_max);
     let text = format!(
         "median error rate {:.2} % of the last {} observations; {over} of them above {:.2} %",
         median * 100.0,
         last.len(),
-        settings.error_rate_max * 100.0
+        rate_max * 100.0
     );
-    Some(Part { standing, evidence: evidence(last, median, last.len() as u64, text, settings) })
+    Some(Part { standing, evidence: evidence(last, median, last.len() as u64, text, rate_max) })
 }
 
 fn evidence(
@@ -120,12 +118,12 @@ fn evidence(
     observed: f64,
     samples: u64,
     text: String,
-    settings: &Settings,
+    rate_max: f64,
 ) -> Evidence {
     Evidence {
         metric: "error-rate".to_owned(),
         observed,
-        bound: settings.error_rate_max,
+        bound: rate_max,
         unit: "1".to_owned(),
         samples,
         text,

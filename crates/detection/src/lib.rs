@@ -1,6 +1,6 @@
 //! Detectors and the health score: events in, findings with their evidence out.
 //!
-//! One module per detector (`deployment`, `run`, `latency`, `error_rate`, `telemetry`),
+//! One module per detector (`deployment`, `run`, `latency`, `error_rate`, `budget`, `telemetry`),
 //! each saying when its finding opens and closes. `score` turns their parts into one number and
 //! a verdict; [`assess()`] answers how a service has been since an attempt.
 //!
@@ -10,7 +10,8 @@
 //! (one series against its past, and what it will be), [`burn`] (an objective's budget), [`flake`]
 //! (failed builds and tests), [`verify`] (is it fixed), [`cause`] (which change did it),
 //! [`capacity`] (will the queue pass) and [`disaster`] (many findings at once), on the tests of
-//! [`sequential`].
+//! [`sequential`]. `canary` brings the first to a service, `budget` brings [`burn`] and [`verify`]
+//! to one with an objective.
 //!
 //! What this crate does not do: it reads no clock (the caller passes now), performs nothing and
 //! plans nothing.
@@ -20,6 +21,7 @@
 //! bad opens one finding; missing telemetry is blind and never bad.
 
 mod assess;
+mod budget;
 pub mod burn;
 mod canary;
 pub mod capacity;

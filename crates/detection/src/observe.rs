@@ -3,6 +3,7 @@
 use homeostat_schema::types::{Event, EventKind, Evidence, Finding, Health};
 
 use crate::{
+    budget::Budget,
     canary::{self, News},
     deployment, error_rate,
     finding::{self, Opened, Place},
@@ -33,7 +34,7 @@ pub struct Observed {
 /// Tests, late events, and whatever of forks is not a run change nothing. Work is bounded by the
 /// bounds of the state.
 pub fn observe(mut state: ServiceState, event: &Event, settings: &Settings, now_ms: u64) -> Observed {
-    let opened = if is_only_recorded(event) { Vec::new() } else { take(&mut state, event, settings) };
+    let opened = if is_only_recorded(event) { Vec::new() } else { take(&mut state, event, settings, now_ms) };
     let findings = opened
         .iter()
         .map(|opened| {
@@ -90,7 +91,7 @@ fn is_only_recorded(event: &Event) -> bool {
     trust.test || trust.late || (trust.fork && !matches!(event.kind, EventKind::Run))
 }
 
-fn take(state: &mut ServiceState, event: &Event, settings: &Settings) -> Vec<Opened> {
+fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u64) -> Vec<Opened> {
     let mut opened = Vec::new();
     if releases::is_about(&event.kind) {
         opened.extend(deployment::take(&mut state.releases, event).map(Opened::Deployment));
@@ -109,11 +110,24 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings) -> Vec<Ope
     // What the new version does is compared; thresholds are for what everybody gets.
     let observation = Observation::of(event).filter(|_| canary::arm(event) != Some(Arm::Canary));
     if let Some(observation) = observation {
+        spend(state, &observation, settings, now_ms);
         state.window.insert(observation);
         opened.extend(judge_latency(state, settings));
-        opened.extend(judge_errors(state, settings));
+        opened.extend(judge_errors(state, settings, now_ms));
     }
     opened
+}
+
+/// Takes what was counted from the objective's budget.
+fn spend(state: &mut ServiceState, observation: &Observation, settings: &Settings, now_ms: u64) {
+    match settings.objective {
+        None => state.budget = None,
+        Some(_) if observation.errors.is_none() => {}
+        Some(objective) => {
+            let budget = state.budget.get_or_insert_with(|| Box::new(Budget::new(objective)));
+            budget.take(observation, objective, now_ms);
+        }
+    }
 }
 
 /// A newer release is compared from its own start.
@@ -166,21 +180,47 @@ fn judge_latency(state: &mut ServiceState, settings: &Settings) -> Option<Opened
     None
 }
 
-fn judge_errors(state: &mut ServiceState, settings: &Settings) -> Option<Opened> {
-    let standing = error_rate::part(&observations(state), settings)?.standing;
-    match (state.errors_open, standing) {
+fn judge_errors(state: &mut ServiceState, settings: &Settings, now_ms: u64) -> Option<Opened> {
+    let open = state.errors_open;
+    let burning = state.budget.as_mut().and_then(|budget| budget.standing(open, now_ms));
+    let rates = rates_part(state, &observations(state), settings).map(|part| part.standing);
+    let standing = burning.into_iter().chain(rates).max_by_key(|standing| standing.gravity())?;
+    match (open, standing) {
         (false, Standing::Bad) => {
             state.errors_open = true;
             state.releases.blemish();
+            if let Some(budget) = &mut state.budget {
+                budget.opened(now_ms);
+            }
             return Some(Opened::Errors);
         }
         (true, Standing::Fine) => {
             state.errors_open = false;
             state.window.keep_last(KEPT_AT_CLOSING);
+            if let Some(budget) = &mut state.budget {
+                budget.closed(now_ms);
+            }
         }
         _ => {}
     }
     None
+}
+
+/// What is held against the fixed threshold: all rates, or with an objective those only that cannot
+/// be taken from its budget.
+fn rates_part(state: &ServiceState, observations: &[&Observation], settings: &Settings) -> Option<Part> {
+    match state.budget {
+        Some(_) => error_rate::uncounted_part(observations, settings.error_rate_max),
+        None => error_rate::part(observations, settings.error_rate_max),
+    }
+}
+
+fn errors_part(state: &ServiceState, settings: &Settings, now_ms: u64) -> Option<Part> {
+    let observations = observations(state);
+    let budget = state.budget.as_ref();
+    let burning = budget.and_then(|budget| budget.part(state.errors_open, &observations, now_ms));
+    let rates = rates_part(state, &observations, settings).map(|part| as_open(part, state.errors_open));
+    rates.into_iter().chain(burning).max_by_key(|part| part.standing.gravity())
 }
 
 fn observations(state: &ServiceState) -> Vec<&Observation> {
@@ -217,8 +257,7 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
         let observations = observations(state);
         let latency = latency::part(&observations, settings);
         parts.extend(latency.map(|part| as_open(part, state.latency_open)));
-        let errors = error_rate::part(&observations, settings);
-        parts.extend(errors.map(|part| as_open(part, state.errors_open)));
+        parts.extend(errors_part(state, settings, now_ms));
     }
     let telemetry = state.telemetry.part(settings, now_ms);
     parts.extend(telemetry.map(|part| as_reported(part, state)));

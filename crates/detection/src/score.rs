@@ -10,7 +10,8 @@
 //!
 //! so that every part counts, one bad part suffices, and doubt alone never does: with one part
 //! proven bad the score is at most 25 (8 + 20 · 5.1 / 6 with a canary beside the five), with none it is at least
-//! 60. The default thresholds (30, 40, 50) lie between.
+//! 60. The default thresholds (30, 40, 50) lie between. What is proven to be worse than before an
+//! attempt to mend it has the score 0, lower than what was found, whatever else is well.
 //!
 //! Verdict: `bad` when the score, missing telemetry left out of it, is below the threshold; else
 //! `blind` when telemetry is missing; else `watching` when a part is doubtful or waits for news,
@@ -42,8 +43,23 @@ pub(crate) enum Standing {
     Doubtful,
     /// Proven bad.
     Bad,
+    /// Proven to be worse than before an attempt to mend it.
+    Worse,
     /// Telemetry is missing.
     Blind,
+}
+
+impl Standing {
+    /// Which of two on the same matter counts: the higher.
+    pub(crate) fn gravity(self) -> u8 {
+        match self {
+            Self::Waiting => 0,
+            Self::Fine => 1,
+            Self::Doubtful | Self::Blind => 2,
+            Self::Bad => 3,
+            Self::Worse => 4,
+        }
+    }
 }
 
 /// One part of the health of a service.
@@ -61,6 +77,7 @@ impl Part {
             Standing::Doubtful => UNPROVEN_MIN + (WAITING - UNPROVEN_MIN) * self.closeness(),
             Standing::Blind => UNPROVEN_MIN,
             Standing::Bad => PROVEN_MAX * self.closeness(),
+            Standing::Worse => 0.0,
         }
     }
 
@@ -103,6 +120,9 @@ pub(crate) fn evidence(metric: &str, text: &str) -> Evidence {
 }
 
 fn score(parts: &[Part]) -> f64 {
+    if parts.iter().any(|part| part.standing == Standing::Worse) {
+        return 0.0;
+    }
     let values: Vec<f64> = parts.iter().map(Part::value).collect();
     let worst = values.iter().copied().fold(1.0, f64::min);
     let unknown = PARTS.saturating_sub(values.len()) as f64;
@@ -119,7 +139,9 @@ fn verdict(parts: &[Part], score_min: f64) -> Verdict {
         Verdict::Bad
     } else if any(&[Standing::Blind]) {
         Verdict::Blind
-    } else if parts.is_empty() || any(&[Standing::Waiting, Standing::Doubtful, Standing::Bad]) {
+    } else if parts.is_empty()
+        || any(&[Standing::Waiting, Standing::Doubtful, Standing::Bad, Standing::Worse])
+    {
         Verdict::Watching
     } else {
         Verdict::Healthy
@@ -136,6 +158,7 @@ mod tests {
             timeout_ms: 1,
             latency_ms_max: 1.0,
             error_rate_max: 0.1,
+            objective: None,
             judge: crate::judge::Settings::default(),
             flake: crate::flake::Settings::default(),
             config_version: 1,
@@ -165,6 +188,7 @@ mod tests {
         check(&[(Standing::Bad, f64::INFINITY)], 30.0, 16.0, Verdict::Bad);
         check(&[(Standing::Bad, 1.0), (Standing::Blind, 0.0)], 30.0, 22.8, Verdict::Bad);
         check(&[(Standing::Doubtful, f64::INFINITY); 5], 50.0, 60.0, Verdict::Watching);
+        check(&[(Standing::Worse, 1.0), (Standing::Fine, 0.0)], 30.0, 0.0, Verdict::Bad);
         // However strict the threshold, missing telemetry alone is not bad.
         check(&[(Standing::Blind, 0.0), (Standing::Fine, 0.0)], 99.0, 66.4, Verdict::Blind);
     }

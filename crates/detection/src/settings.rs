@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use homeostat_schema::config::{Config, Environment, Judging};
 
-use crate::{flake, judge};
+use crate::{burn::Objective, flake, judge};
+
+const DAY_MS: u64 = 86_400_000;
 
 /// What a service of one environment is held against.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,8 +17,10 @@ pub struct Settings {
     pub timeout_ms: u64,
     /// Latency above this is too high; milliseconds.
     pub latency_ms_max: f64,
-    /// A share of failed requests above this is too high; 0 to 1.
+    /// A share of failed requests above this is too high, unless there is an objective; 0 to 1.
     pub error_rate_max: f64,
+    /// What share of requests must go well.
+    pub objective: Option<Objective>,
     /// What a new version is compared with the old one by.
     pub judge: judge::Settings,
     /// What another run of a failed pipeline costs.
@@ -36,11 +40,18 @@ impl Settings {
             timeout_ms: environment.timeout_s.saturating_mul(1000),
             latency_ms_max: environment.latency_ms_max,
             error_rate_max: environment.error_rate_max,
+            objective: objective(config, env, service),
             judge: judging(config, env, service, &environment),
             flake: flaking(config, service),
             config_version,
         }
     }
+}
+
+/// One that cannot be, which no configuration that was checked has, leaves the threshold in force.
+fn objective(config: &Config, env: &str, service: &str) -> Option<Objective> {
+    let written = config.objective(env, service)?;
+    Objective::new(written.percent / 100.0, written.days.saturating_mul(DAY_MS)).ok()
 }
 
 fn judging(config: &Config, env: &str, service: &str, environment: &Environment) -> judge::Settings {
@@ -106,5 +117,21 @@ mod tests {
         check("prod", "shop", 0.001, 0.0);
         check("prod", "checkout", 0.005, 0.0);
         check("stage", "shop", 0.02, 0.2);
+    }
+
+    #[test]
+    fn what_a_configuration_accepts_is_an_objective() {
+        let check = |percent: &str, days: u64, slo: f64| {
+            let text = format!("[environments.prod]\nobjective = {percent}\nobjective_days = {days}\n");
+            let config = Config::from_toml(&text, "homeostat.toml").unwrap();
+            let objective = Settings::of(&config, "prod", "shop", 1).objective.unwrap();
+            assert!((objective.slo() - slo).abs() < 1e-12, "{}", objective.slo());
+            assert_eq!(objective.period_ms(), days * DAY_MS);
+        };
+        check("99.9", 30, 0.999);
+        check("99.9999", 366, 0.999_999);
+        check("99.9999", 3, 0.999_999);
+        check("50", 3, 0.5);
+        assert_eq!(Settings::of(&Config::default(), "prod", "shop", 1).objective, None);
     }
 }

@@ -1,14 +1,20 @@
 //! What is remembered of one service in one environment: bounded, versioned, JSON.
 //!
 //! At the hard bounds (five deployments, twelve runs, ten observations, six pipelines, names cut to
-//! 64 characters) it stays below 28 KB; as a rule it is 1 to 4 KB, 1 KB more for each pipeline, and
-//! with a canary 2 KB more for its plot.
+//! 64 characters) it stays below 28 KB; as a rule it is 1 to 4 KB, 1 KB more for each pipeline, 2 KB
+//! more with a canary for its plot, and up to 9 KB more with an objective.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    canary::Canary, observation::Window, pipelines::Pipelines, releases::Releases, run::Runs,
-    stored::StoredError, telemetry::Telemetry,
+    budget::Budget,
+    canary::Canary,
+    observation::{KEPT_AT_CLOSING, Window},
+    pipelines::Pipelines,
+    releases::Releases,
+    run::Runs,
+    stored::StoredError,
+    telemetry::Telemetry,
 };
 
 /// The stored form's version.
@@ -41,6 +47,9 @@ pub struct ServiceState {
     /// have none.
     #[serde(default, skip_serializing_if = "Pipelines::is_empty")]
     pub(crate) pipelines: Pipelines,
+    /// The objective's budget, once there is an objective and something was counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<Box<Budget>>,
 }
 
 fn unknown(found: u32) -> StoredError {
@@ -66,6 +75,7 @@ impl Default for ServiceState {
             canary: None,
             compared: String::new(),
             pipelines: Pipelines::default(),
+            budget: None,
         }
     }
 }
@@ -113,6 +123,17 @@ impl ServiceState {
             self.window.restart(newest);
             self.latency_open = false;
             self.errors_open = false;
+            if let Some(budget) = &mut self.budget {
+                budget.begin(newest);
+            }
         }
+    }
+
+    /// High errors are over, as an assessment says: what opened them is history.
+    pub(crate) fn mended(&mut self, now_ms: u64) {
+        let Some(budget) = &mut self.budget else { return };
+        budget.mended(now_ms);
+        self.errors_open = false;
+        self.window.keep_last(KEPT_AT_CLOSING);
     }
 }

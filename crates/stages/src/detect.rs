@@ -28,7 +28,7 @@ pub struct Hand(BTreeMap<String, Held>);
 
 struct Held {
     state: ServiceState,
-    /// Environment and service, once something was observed.
+    /// Environment and service, once what is known of it changed.
     observed: Option<(String, String)>,
 }
 
@@ -85,9 +85,13 @@ impl Detect {
         Ok(held.keep(context, field, (env, service), observed))
     }
 
-    fn on_assess(&self, context: &Context, request: &AssessmentRequest, state: &ServiceState) -> Effects {
-        let answer =
-            detection::assess(state, request, &self.settings(&request.env, &request.service), context.now_ms);
+    fn on_assess(&self, context: &Context, request: &AssessmentRequest, held: &mut Held) -> Effects {
+        let (before, settings) = (held.state.clone(), self.settings(&request.env, &request.service));
+        let answer = detection::assess(&mut held.state, request, &settings, context.now_ms);
+        // An answer that changes nothing has nothing to be written.
+        if held.state != before {
+            held.observed.get_or_insert_with(|| (request.env.clone(), request.service.clone()));
+        }
         let answer = PlanEntry::Assessment(answer.into());
         Effects {
             outputs: vec![to_plan(context, &request.env, &request.service, &answer)],
@@ -155,7 +159,7 @@ impl Step for Detect {
                 effects.writes.extend(view::event(&event, as_it_came));
                 effects
             }
-            DetectEntry::Assess(request) => self.on_assess(context, &request.into(), &held.state),
+            DetectEntry::Assess(request) => self.on_assess(context, &request.into(), held),
         };
         Ok(Verdict::Done(effects))
     }

@@ -1,7 +1,9 @@
 //! Events by hand, and a service to send them to.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use homeostat_detection::{Observed, ServiceState, Settings, assess, flake, health, judge, observe, recheck};
+use homeostat_detection::{
+    Observed, ServiceState, Settings, assess, burn::Objective, flake, health, judge, observe, recheck,
+};
 use homeostat_schema::types::{
     AssessmentRequest, Correlation, Event, EventKind, Finding, FindingKind, Health, Signal, Status, Trust,
 };
@@ -17,6 +19,7 @@ pub(crate) fn settings() -> Settings {
         timeout_ms: 45 * S,
         latency_ms_max: 1000.0,
         error_rate_max: 0.05,
+        objective: None,
         judge: judge::Settings::default(),
         flake: flake::Settings::default(),
         config_version: 3,
@@ -90,6 +93,7 @@ pub(crate) struct Service {
     pub(crate) now_ms: u64,
     pub(crate) recheck_at_ms: Option<u64>,
     pub(crate) health: Option<Health>,
+    pub(crate) objective: Option<Objective>,
 }
 
 impl Service {
@@ -101,13 +105,13 @@ impl Service {
 
     pub(crate) fn take(&mut self, event: &Event) {
         self.now_ms = self.now_ms.max(event.received_at);
-        let observed = observe(self.state.clone(), event, &settings(), self.now_ms);
+        let observed = observe(self.state.clone(), event, &self.settings(), self.now_ms);
         self.keep(observed);
     }
 
     pub(crate) fn recheck(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
-        let observed = recheck(self.state.clone(), ENV, SERVICE, &settings(), now_ms);
+        let observed = recheck(self.state.clone(), ENV, SERVICE, &self.settings(), now_ms);
         self.keep(observed);
     }
 
@@ -120,22 +124,40 @@ impl Service {
     }
 
     pub(crate) fn assess(&self, kind: FindingKind, correlation: Correlation, since: u64) -> Health {
-        let request = AssessmentRequest {
-            attempt: "a".into(),
-            incident: "i".into(),
-            env: ENV.into(),
-            service: SERVICE.into(),
-            kind,
-            correlation,
-            since,
-        };
-        assess(&self.state, &request, &settings(), self.now_ms).health
+        let request = request(kind, correlation, since);
+        assess(&mut self.state.clone(), &request, &self.settings(), self.now_ms).health
+    }
+
+    /// How the errors are since an attempt; what the answer changes is kept.
+    pub(crate) fn verify(&mut self, since: u64) -> Health {
+        let settings = self.settings();
+        let nothing = Correlation { run: None, run_attempt: None, deployment: None, pull_request: None };
+        let request = request(FindingKind::ErrorRateHigh, nothing, since);
+        let answer = assess(&mut self.state, &request, &settings, self.now_ms);
+        self.health = Some(health(&self.state, &settings, self.now_ms));
+        answer.health
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { objective: self.objective, ..settings() }
     }
 
     fn keep(&mut self, observed: Observed) {
-        self.health = Some(health(&observed.state, &settings(), self.now_ms));
+        self.health = Some(health(&observed.state, &self.settings(), self.now_ms));
         self.state = observed.state;
         self.findings.extend(observed.findings);
         self.recheck_at_ms = observed.recheck_at_ms;
+    }
+}
+
+fn request(kind: FindingKind, correlation: Correlation, since: u64) -> AssessmentRequest {
+    AssessmentRequest {
+        attempt: "a".into(),
+        incident: "i".into(),
+        env: ENV.into(),
+        service: SERVICE.into(),
+        kind,
+        correlation,
+        since,
     }
 }
