@@ -14,6 +14,15 @@ pub(crate) enum Mood {
     Slow,
 }
 
+/// What becomes of the run of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It fails, and succeeds when it is run again.
+    Flaky,
+    /// It fails however often it is run.
+    Broken,
+}
+
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -27,6 +36,8 @@ pub(crate) enum Step {
     Measure { service: String, latency_ms: u32, errors_percent: u32, times: usize },
     /// `run SERVICE`: a flaky run is started, fails, and is told of.
     Run(String),
+    /// `push SERVICE COMMIT flaky|broken`: its run is started, fails, and is told of.
+    Push { service: String, commit: String, fate: Fate },
     /// `report run SERVICE`: how its run ended by now.
     ReportRun(String),
     /// `RELEASE becomes healthy|failing|slow`.
@@ -79,6 +90,9 @@ impl Step {
                 times: times.parse().ok()?,
             },
             ["run", service] => Self::Run(own(service)),
+            ["push", service, commit, fate] => {
+                Self::Push { service: own(service), commit: own(commit), fate: Fate::parse(fate)? }
+            }
             ["report", "run", service] => Self::ReportRun(own(service)),
             [release, "becomes", mood] => Self::Becomes(own(release), Mood::parse(mood)?),
             [service, "runs", release] => Self::Runs(own(service), own(release)),
@@ -102,6 +116,16 @@ impl Step {
             }
             other => Self::Fault(fault(other)?),
         })
+    }
+}
+
+impl Fate {
+    fn parse(word: &str) -> Option<Self> {
+        match word {
+            "flaky" => Some(Self::Flaky),
+            "broken" => Some(Self::Broken),
+            _ => None,
+        }
     }
 }
 
@@ -184,6 +208,10 @@ mod tests {
         check("deploy shop bad", Some(Step::Deploy(own("shop"), own("bad"))));
         check("look shop 3 times", Some(Step::Look(own("shop"), 3)));
         check("advance 60s", Some(Step::Advance(Duration::from_secs(60))));
+        let push = |fate| Some(Step::Push { service: own("shop"), commit: own("c1"), fate });
+        check("push shop c1 broken", push(Fate::Broken));
+        check("push shop c1 flaky", push(Fate::Flaky));
+        check("push shop c1", None);
         check("kill switch on", Some(Step::KillSwitch(true)));
         check("release", Some(Step::Release));
         let commit = || Calls::Redis(Script::Commit.digest());
