@@ -18,6 +18,7 @@ pub mod incidents;
 pub mod judge;
 mod log;
 mod output;
+mod plot;
 pub mod send;
 pub mod tick;
 pub mod up;

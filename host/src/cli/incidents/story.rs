@@ -6,6 +6,7 @@ use homeostat_schema::time;
 use homeostat_schema::wire::{Incident, IncidentState, Plan, TimelineFact, TimelineItem};
 
 use crate::cli::output::{plain, span};
+use crate::cli::plot;
 
 /// Under an item, in line with its text.
 const INDENT: &str = "                    ";
@@ -74,7 +75,8 @@ fn detail(label: impl Into<String>, said: impl Into<String>) -> Detail {
 fn details(fact: &TimelineFact) -> Vec<Detail> {
     match fact {
         TimelineFact::Finding(finding) => {
-            finding.health.because.iter().map(|why| detail("", &why.text)).collect()
+            let why = finding.health.because.iter().map(|why| why.text.clone());
+            why.chain(finding.plot.iter().flat_map(plot::lines)).map(|said| detail("", said)).collect()
         }
         TimelineFact::Plan(plan) => plan_details(plan),
         TimelineFact::Attempt(attempt) => {
