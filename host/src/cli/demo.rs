@@ -2,11 +2,12 @@
 //!
 //! Purpose: show a stranger the whole loop in a minute: an own app in a temporary folder, GitHub's
 //! published webhooks, stand-ins that keep state for GitHub, Kubernetes and Slack; a good
-//! deployment, a bad one, a failing pipeline.
+//! deployment, a bad one, a failing pipeline, and four canaries.
 //! Does not: touch anything outside its folder, its cache and loopback; reach a real system.
 //! Invariant: it ends with exit code 0 only when everything it told was seen to happen, and
 //! nothing it started outlives it.
 
+mod canaries;
 mod narrator;
 mod report;
 mod scene;
@@ -25,7 +26,7 @@ use scene::Scene;
 
 const EXAMPLES: &str = "\
 Examples:
-  homeostat demo                      the story, in about a minute
+  homeostat demo                      the story, in a minute or two
   homeostat demo --keep               the same, and everything stays up to look around until Ctrl-C
   homeostat demo --payloads ./package GitHub's payloads from a folder, without npm
   homeostat demo --json               a summary for scripts on standard output

@@ -11,6 +11,7 @@ use homeostat_testkit::payloads::Payloads;
 use homeostat_testkit::redis::{Durability, RedisServer};
 use tempfile::TempDir;
 
+use super::canaries;
 use super::narrator::Narrator;
 use crate::cli::CliError;
 
@@ -80,7 +81,8 @@ async fn start_app(
     redis: &RedisServer,
 ) -> Result<App, CliError> {
     let config = folder.join("homeostat.toml");
-    std::fs::write(&config, company::CONFIG).context("the demo's configuration cannot be written")?;
+    let text = format!("{}{}", company::CONFIG, canaries::config());
+    std::fs::write(&config, text).context("the demo's configuration cannot be written")?;
     let binary = std::env::current_exe().context("the path of this program is not known")?;
     let mut setup = AppSetup::new(&binary, root, folder)
         .map_err(|error| CliError::Usage(format!("{error}, or name the folder with --root")))?;

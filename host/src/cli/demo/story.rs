@@ -1,4 +1,4 @@
-//! The story in three acts.
+//! The story: a good deployment, a bad one, a failing pipeline, and canaries.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use homeostat_testkit::github::Conclusion;
 use homeostat_testkit::landscape::Probe;
 use serde_json::Value;
 
+use super::canaries;
 use super::narrator::Narrator;
 use super::report::Report;
 use super::scene::Scene;
@@ -17,7 +18,7 @@ use super::scene::Scene;
 /// How often the probe looks at the shop.
 const PROBE_EVERY: Duration = Duration::from_millis(300);
 /// For one step of the story: many times what it takes on a quiet machine.
-const STEP_WITHIN: Duration = Duration::from_secs(40);
+pub(super) const STEP_WITHIN: Duration = Duration::from_secs(40);
 /// For an incident from its finding to its end, with its looks and their growing waits.
 const HEAL_WITHIN: Duration = Duration::from_secs(90);
 
@@ -30,6 +31,7 @@ pub(super) async fn tell(scene: &Scene, narrator: &mut Narrator) -> Report {
     let probe = good_deployment(scene, narrator, &mut report).await;
     bad_deployment(scene, narrator, &mut report).await;
     failing_pipeline(scene, narrator, &mut report).await;
+    canaries::play(scene, narrator, &mut report).await;
     learned(scene, narrator, &mut report).await;
     drop(probe);
     report
@@ -111,7 +113,7 @@ async fn learned(scene: &Scene, narrator: &mut Narrator, report: &mut Report) {
 }
 
 /// Tells every line of the service's incident as it comes, until it is resolved.
-async fn follow(scene: &Scene, narrator: &mut Narrator, service: &str) -> Option<Value> {
+pub(super) async fn follow(scene: &Scene, narrator: &mut Narrator, service: &str) -> Option<Value> {
     let mut told = 0;
     let each = |incident: &Value| {
         let items = timeline(incident);
@@ -123,7 +125,7 @@ async fn follow(scene: &Scene, narrator: &mut Narrator, service: &str) -> Option
     scene.api.watch(service, HEAL_WITHIN, each, |incident| incident["state"] == "resolved").await
 }
 
-fn is_whole(incident: Option<&Value>) -> bool {
+pub(super) fn is_whole(incident: Option<&Value>) -> bool {
     incident.is_some_and(|incident| goes(incident, &WHOLE_LOOP))
 }
 
@@ -154,6 +156,6 @@ fn score(service: &Value) -> String {
     service["health"]["score"].as_f64().map_or_else(|| "?".to_owned(), |score| format!("{score:.0}"))
 }
 
-fn short(commit: &str) -> &str {
+pub(super) fn short(commit: &str) -> &str {
     commit.get(..7).unwrap_or(commit)
 }
