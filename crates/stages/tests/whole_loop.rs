@@ -251,6 +251,39 @@ fn a_failed_run_is_run_again_verified_and_learned_from() {
 }
 
 #[test]
+fn errors_that_burn_the_objective_are_found_and_proven_to_be_over() {
+    let world = World::new("[environments.stage]\nobjective = 99.9");
+    let report = |bad: f64, times: u64| {
+        for _ in 0..times {
+            world.store.advance_ms(5_000);
+            let signal = |name: &str, value: f64| Signal {
+                name: name.to_owned(),
+                value,
+                unit: "1".to_owned(),
+                samples: 1,
+            };
+            let signals = vec![signal("requests", 1_000.0), signal("errors", bad)];
+            let event =
+                Event { kind: EventKind::Observation, signals, ..world.run_ended(Status::Unknown, 1) };
+            world.send(&event);
+            world.settle();
+        }
+    };
+    report(1.0, 60);
+    assert!(!world.store.view_keys().iter().any(|key| key.starts_with("incident:")));
+    // Three in a hundred, which the threshold of 5 % would let pass.
+    report(30.0, 24);
+    assert!(world.incident().title.starts_with("error-rate-high of shop"), "{}", world.incident().title);
+    report(1.0, 24);
+    // The first look at it is due, and silence is not.
+    world.wait(1_000);
+    let incident = world.incident();
+    let told: Vec<&str> = incident.timeline.iter().map(|item| item.text.as_str()).collect();
+    assert_eq!(incident.state, IncidentState::Resolved, "{told:#?}");
+    assert!(told.iter().any(|text| text.contains("back to usual")), "{told:#?}");
+}
+
+#[test]
 fn a_redelivered_event_is_one_event() {
     let world = World::new(ACTING);
     let event = world.run_ended(Status::Failure, 1);
