@@ -7,7 +7,8 @@
 //! [`of_event`] is at its best when the reader kept, among the event's attributes, what the sender
 //! itself calls things: `subject`, `pipeline`, `pipeline-run`, `repository`, `environment`,
 //! `artifact`, in `images` the container images that a deployment left running, parted by spaces,
-//! and in `cdevent` what kind and status do not say (`change.merged`).
+//! in `told-at` the sender's own time where the event is dated otherwise, and in `cdevent` what kind
+//! and status do not say (`change.merged`).
 //!
 //! Invariant: every field that the specification requires is there, or there is no event.
 
@@ -102,7 +103,8 @@ impl Subject {
 pub(crate) struct Made {
     pub(crate) id: String,
     pub(crate) source: String,
-    pub(crate) at_ms: u64,
+    /// RFC 3339; `None` for a time beyond the year 9999.
+    pub(crate) at: Option<String>,
     pub(crate) chain: Option<String>,
     pub(crate) custom: Option<Value>,
 }
@@ -124,7 +126,7 @@ pub(crate) fn make(name: &str, subject: Subject, made: Made) -> Option<CdEvent> 
         id: made.id,
         source: made.source,
         kind,
-        timestamp: time::rfc3339(made.at_ms)?,
+        timestamp: made.at?,
         chain_id: made.chain,
     };
     Some(CdEvent { context, subject, custom_data: made.custom })
@@ -150,7 +152,7 @@ pub fn of_event(event: &Event) -> Vec<CdEvent> {
 
 fn made(event: &Event, id: String) -> Made {
     let source = format!("/webhooks/{}", event.source);
-    Made { id, source, at_ms: event.occurred_at, chain: None, custom: None }
+    Made { id, source, at: Said(event).at(), chain: None, custom: None }
 }
 
 /// An event, asked for what CDEvents wants to know.
@@ -160,6 +162,12 @@ impl Said<'_> {
     fn attribute(&self, name: &str) -> Option<&str> {
         let found = self.0.attributes.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// As its sender told it, else as we date it.
+    fn at(&self) -> Option<String> {
+        let told = self.attribute("told-at").and_then(|text| time::parse_any(text).ok());
+        told.map_or_else(|| time::rfc3339(self.0.occurred_at), time::rfc3339_any)
     }
 
     fn name(&self) -> Option<&'static str> {

@@ -17,6 +17,7 @@
 //! state and each attempt, and a replay of the same step tells the same under the same id.
 
 use homeostat_schema::id;
+use homeostat_schema::time;
 use homeostat_schema::types::{
     Attempt, AttemptResult, Finding, Incident, IncidentState, Plan, Remedy, TimelineFact,
 };
@@ -49,7 +50,7 @@ pub fn of_attempt(attempt: &Attempt, incident: Option<&Incident>, source: &str) 
     let made = Made {
         id: own_id(&attempt.incident, &format!("attempt:{}", attempt.id)),
         source: source.to_owned(),
-        at_ms: attempt.ended_at,
+        at: time::rfc3339(attempt.ended_at),
         chain: Some(attempt.incident.clone()),
         custom: Some(about_attempt(attempt)),
     };
@@ -103,7 +104,7 @@ fn incident(of: &Incident, what: &str, kind: &str, at_ms: u64, source: &str) -> 
     let made = Made {
         id: own_id(&of.id, what),
         source: source.to_owned(),
-        at_ms,
+        at: time::rfc3339(at_ms),
         chain: Some(of.id.clone()),
         custom: Some(about_incident(of, finding)),
     };

@@ -232,6 +232,21 @@ fn what_a_sender_calls_things_is_kept() {
 }
 
 #[test]
+fn a_senders_own_time_is_kept_when_it_is_one() {
+    let told = |at: &str| {
+        let mut event = event(EventKind::Run, Status::Success);
+        event.attributes = vec![("told-at".to_owned(), at.to_owned())];
+        let told = cdevents::of_event(&event).pop().unwrap();
+        read_by_others(&told);
+        told.context.timestamp
+    };
+    let ours = homeostat_schema::time::display(event(EventKind::Run, Status::Success).occurred_at);
+    assert_eq!(told("1015-01-11T20:01:11+01:00"), "1015-01-11T19:01:11Z");
+    assert_eq!(told("last Tuesday"), ours);
+    assert_eq!(told(""), ours);
+}
+
+#[test]
 fn what_was_deployed_is_told_of_each_image_too() {
     let check = |kind: EventKind, status: Status, expected: &[(&str, &str)]| {
         let mut event = event(kind, status);

@@ -1,5 +1,8 @@
 //! Times: milliseconds since the epoch inside, RFC 3339 outside.
 //!
+//! Ours begin at the epoch. A sender's may be earlier; only [`parse_any`] and [`rfc3339_any`] know
+//! those, for what repeats a sender's own words.
+//!
 //! Milliseconds are kept, finer parts cut off. A time beyond the year 9999 has no RFC 3339 form;
 //! it is written as the plain number of milliseconds, so that every `u64` can be written and
 //! comes back as it was. Reading takes either.
@@ -25,16 +28,27 @@ pub enum TimeError {
 /// # Errors
 /// See [`TimeError`].
 pub fn parse(text: &str) -> Result<u64, TimeError> {
+    u64::try_from(parse_any(text)?).map_err(|_| TimeError::BeforeEpoch)
+}
+
+/// The same of a time that may be before the epoch: then it is negative.
+///
+/// # Errors
+/// [`TimeError::Malformed`].
+pub fn parse_any(text: &str) -> Result<i64, TimeError> {
     let timestamp: Timestamp = text.parse().map_err(|_| TimeError::Malformed)?;
-    u64::try_from(timestamp.as_millisecond())
-        .map_err(|_| TimeError::BeforeEpoch)
-        .and_then(|ms| if timestamp < Timestamp::UNIX_EPOCH { Err(TimeError::BeforeEpoch) } else { Ok(ms) })
+    let finer = timestamp.subsec_nanosecond() % 1_000_000 < 0;
+    Ok(timestamp.as_millisecond() - i64::from(finer))
+}
+
+/// RFC 3339 in UTC of a time that may be before the epoch, or `None` beyond the years that have one.
+pub fn rfc3339_any(ms: i64) -> Option<String> {
+    Timestamp::from_millisecond(ms).ok().map(|timestamp| timestamp.to_string())
 }
 
 /// RFC 3339 in UTC, or `None` beyond the year 9999.
 pub fn rfc3339(ms: u64) -> Option<String> {
-    let ms = i64::try_from(ms).ok()?;
-    Timestamp::from_millisecond(ms).ok().map(|timestamp| timestamp.to_string())
+    rfc3339_any(i64::try_from(ms).ok()?)
 }
 
 /// For people: RFC 3339 in UTC, or the number of milliseconds beyond the year 9999.
@@ -114,6 +128,19 @@ mod tests {
         check("2025-11-27T12:00:00", Err(TimeError::Malformed));
         check("yesterday", Err(TimeError::Malformed));
         check("", Err(TimeError::Malformed));
+    }
+
+    #[test]
+    fn a_senders_time_before_the_epoch_is_read_and_written() {
+        let check = |text: &str, ms: i64, written: &str| {
+            assert_eq!(parse_any(text), Ok(ms), "{text}");
+            assert_eq!(rfc3339_any(ms).as_deref(), Some(written), "{text}");
+        };
+        check("1969-12-31T23:59:59Z", -1000, "1969-12-31T23:59:59Z");
+        check("1969-12-31T23:59:59.9999Z", -1, "1969-12-31T23:59:59.999Z");
+        check("1970-01-01T02:00:00.0009+02:00", 0, "1970-01-01T00:00:00Z");
+        check("1015-01-11T19:01:11+00:00", -30_135_992_329_000, "1015-01-11T19:01:11Z");
+        assert_eq!(parse_any("0"), Err(TimeError::Malformed));
     }
 
     #[test]

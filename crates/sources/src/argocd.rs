@@ -97,6 +97,7 @@ fn draft(body: &Body, app: &App, name: &str, verdict: Verdict) -> Draft {
     said.occurred_at_ms = verdict.at_ms.or(body.timestamp.0);
     said.url = url(body.context.0.as_ref(), app, name);
     describe_state(&mut said, app, name);
+    attribute(&mut said, "cdevent", verdict.cdevent);
     let operation = app.operation();
     let own_attempt = operation.and_then(Operation::stamp);
     if let Some(operation) = operation {
@@ -113,10 +114,7 @@ fn describe_state(said: &mut flat::Draft, app: &App, name: &str) {
     attribute(said, "namespace", app.spec.destination.namespace.as_str());
     attribute(said, "health", app.status.health.status.as_str());
     attribute(said, "sync", app.status.sync.status.as_str());
-    attribute(said, "images", Some(&listed(app.status.summary.images.0.iter().filter_map(Word::as_str))));
-    if app.metadata.deletion_timestamp.0.is_some() {
-        attribute(said, "cdevent", Some("service.removed"));
-    }
+    attribute(said, "images", Some(&listed(app.images())));
 }
 
 fn describe_operation(said: &mut flat::Draft, app: &App, operation: &Operation) {

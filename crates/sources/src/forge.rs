@@ -26,6 +26,8 @@ pub(crate) const PIPELINE_RUN: &str = "pipeline-run";
 pub(crate) const REPOSITORY: &str = "repository";
 /// Attribute: what CDEvents calls it, where kind and status do not say it.
 pub(crate) const CDEVENT: &str = "cdevent";
+/// Attribute: the time by the sender's own words, where the event is dated otherwise; RFC 3339.
+pub(crate) const TOLD_AT: &str = "told-at";
 /// Attribute: the sender's own name of the environment.
 pub(crate) const ENVIRONMENT: &str = "environment";
 /// Attribute: package URL of what is released.

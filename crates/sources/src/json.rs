@@ -10,7 +10,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use homeostat_schema::time::{self, TimeError};
+use homeostat_schema::time;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
@@ -102,10 +102,30 @@ impl<'de, const N: usize> Deserialize<'de> for Text<N> {
     }
 }
 
-/// Milliseconds since the epoch: RFC 3339, or whole seconds since the epoch. Times before the
-/// epoch are the epoch.
+/// A time: RFC 3339, or whole seconds since the epoch. In milliseconds; before the epoch, negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct When(pub(crate) u64);
+pub(crate) struct When(i64);
+
+impl When {
+    /// Milliseconds since the epoch; what was before the epoch is the epoch.
+    pub(crate) fn ms(self) -> u64 {
+        u64::try_from(self.0).unwrap_or_default()
+    }
+
+    /// What the sender said, as RFC 3339 in UTC.
+    pub(crate) fn told(self) -> Option<String> {
+        time::rfc3339_any(self.0)
+    }
+
+    /// Whether it is before the epoch, so that [`When::ms`] is not what was said.
+    pub(crate) fn is_early(self) -> bool {
+        self.0 < 0
+    }
+
+    fn of_seconds(seconds: i64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+}
 
 impl<'de> Deserialize<'de> for When {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -116,16 +136,13 @@ impl<'de> Deserialize<'de> for When {
                 out.write_str("an RFC 3339 time or seconds since the epoch")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<When, E> {
-                match time::parse(text) {
-                    Err(TimeError::BeforeEpoch) => Ok(When(0)),
-                    parsed => parsed.map(When).map_err(E::custom),
-                }
+                time::parse_any(text).map(When).map_err(E::custom)
             }
             fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<When, E> {
-                Ok(When(seconds.saturating_mul(1000)))
+                Ok(When::of_seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
             }
-            fn visit_i64<E: de::Error>(self, _before_the_epoch: i64) -> Result<When, E> {
-                Ok(When(0))
+            fn visit_i64<E: de::Error>(self, seconds: i64) -> Result<When, E> {
+                Ok(When::of_seconds(seconds))
             }
         }
         deserializer.deserialize_any(Time)

@@ -226,6 +226,11 @@ impl App {
         format!("app:{}", self.metadata.uid.0.clone().unwrap_or_else(name))
     }
 
+    /// The container images that run.
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        self.status.summary.images.0.iter().filter_map(Word::as_str)
+    }
+
     /// `namespace/name`.
     pub(super) fn path(&self, name: &str) -> String {
         self.metadata.namespace.as_str().map_or_else(|| name.to_owned(), |space| format!("{space}/{name}"))

@@ -201,6 +201,24 @@ fn without_a_sync_nothing_was_deployed() {
 }
 
 #[test]
+fn what_runs_without_a_sync_is_a_presence_told_once_for_the_same_images() {
+    let running = |images: Value| {
+        let mut body = app(ONE);
+        body["app"]["status"] = json!({"health": {"status": "Healthy"}, "summary": {"images": images}});
+        body
+    };
+    let check = |images: Value| only(ARGOCD, &[], &running(images));
+    let first = check(json!(["shop:1", "db:17"]));
+    assert_eq!((&first.said.kind, &first.said.status), (&EventKind::named("presence"), &Status::Success));
+    assert_eq!(attribute_of(&first, "cdevent"), Some("service.deployed"));
+    assert_eq!(attribute_of(&first, "images"), Some("shop:1 db:17"));
+    assert_eq!(first.said.correlation.deployment, None, "no release is held against it");
+    assert_eq!(first.subject, check(json!(["db:17", "shop:1"])).subject);
+    assert_ne!(first.subject, check(json!(["shop:2", "db:17"])).subject);
+    ignored(ARGOCD, &[], &running(json!([])));
+}
+
+#[test]
 fn repeated_notifications_of_one_sync_are_one_state() {
     let (first, mut later) = (only(ARGOCD, &[], &app(ONE)), app(ONE));
     later["timestamp"] = json!("2026-03-01T12:00:00Z");

@@ -2,11 +2,13 @@
 //!
 //! What this does not do: read the name of the trigger.
 //!
-//! Invariant: an Application that was never synced is never told as deployed.
+//! Invariant: an Application that was never synced is never told as a deployment: what it runs is
+//! a presence, which proves nothing of a release.
 
 use homeostat_schema::types::{EventKind, Status};
 
 use super::application::{App, Operation};
+use crate::said::joined_id;
 
 /// An Application that turns degraded this soon after its sync was broken by it. Kubernetes gives a
 /// Deployment 10 minutes to make progress before it fails, and Argo CD looks every 3; this is about
@@ -25,6 +27,8 @@ pub(super) struct Verdict {
     /// When the state began.
     pub(super) since_ms: Option<u64>,
     pub(super) title: Option<String>,
+    /// What CDEvents calls it, where kind and status do not say it.
+    pub(super) cdevent: Option<&'static str>,
 }
 
 /// What there is to tell; `None` when all is well and nothing was deployed.
@@ -36,7 +40,8 @@ pub(super) fn of(app: &App) -> Option<Verdict> {
     match app.operation() {
         Some(operation) if turned_bad_later(app, operation, health) => Some(unhealthy(app, health)),
         Some(operation) => Some(synced(app, operation, health)),
-        None => is_wrong(app, health).then(|| unhealthy(app, health)),
+        None if is_wrong(app, health) => Some(unhealthy(app, health)),
+        None => runs(app, health).then(|| presence(app)),
     }
 }
 
@@ -48,6 +53,28 @@ fn removal(at: u64) -> Verdict {
         at_ms: Some(at),
         since_ms: Some(at),
         title: None,
+        cdevent: Some("service.removed"),
+    }
+}
+
+/// Healthy, with images that run, and no operation brought them: it was there before Argo CD, or
+/// Argo CD has forgotten.
+fn runs(app: &App, health: &str) -> bool {
+    health == "Healthy" && !app.status.summary.images.0.is_empty()
+}
+
+/// The same images are one state, however often they are told.
+fn presence(app: &App) -> Verdict {
+    let mut images: Vec<&str> = app.images().collect();
+    images.sort_unstable();
+    Verdict {
+        kind: EventKind::Other("presence".to_owned()),
+        status: Status::Success,
+        subject: joined_id(&["presence", &images.join(" ")]),
+        at_ms: None,
+        since_ms: None,
+        title: None,
+        cdevent: Some("service.deployed"),
     }
 }
 
@@ -66,6 +93,7 @@ fn synced(app: &App, operation: &Operation, health: &str) -> Verdict {
         at_ms,
         since_ms: started,
         title: None,
+        cdevent: None,
     }
 }
 
@@ -107,5 +135,6 @@ fn unhealthy(app: &App, health: &str) -> Verdict {
         at_ms: None,
         since_ms: app.status.health.since.0,
         title: Some(format!("Application health is {health}")),
+        cdevent: None,
     }
 }

@@ -9,12 +9,12 @@ use homeostat_schema::wire::flat::{self, TEXT_CHARS_MAX};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::payload::{Body, End, PullRequest, Release, Repository};
-use super::{draft, login, named};
+use super::{date, draft, login, named};
 use crate::draft::Draft;
 use crate::forge::{
-    ARTIFACT, CDEVENT, REPOSITORY, Review, SUBJECT, branch_of, is_no_commit, link, note, one, owned,
+    ARTIFACT, CDEVENT, REPOSITORY, Review, SUBJECT, TOLD_AT, branch_of, is_no_commit, link, note, one, owned,
 };
-use crate::json::bounded;
+use crate::json::{When, bounded};
 use crate::reading::{NotUnderstood, Reading};
 use crate::said::{joined_id, short_ref, span};
 
@@ -29,8 +29,9 @@ pub(super) fn push(body: Body) -> Result<Reading, NotUnderstood> {
     let full_ref = owned(body.git_ref.as_ref()).ok_or_else(|| NotUnderstood::missing("ref"))?;
     let repository = named(body.repository)?;
     let mut said = draft(EventKind::Change, Status::Success, &repository);
-    // The commits carry their committers' clocks, which prove nothing; this one is GitHub's.
-    said.occurred_at_ms = repository.pushed_at.map(|at| at.0);
+    // The commits carry their committers' clocks, which prove nothing; this one is GitHub's. A
+    // CDEvent of a new branch is dated by its head commit, as others date it.
+    date(&mut said, repository.pushed_at);
     said.branch = short_ref(&full_ref);
     said.url = link(body.compare.as_ref());
     said.actor = login(body.sender);
@@ -39,7 +40,10 @@ pub(super) fn push(body: Body) -> Result<Reading, NotUnderstood> {
     }
     if let Some(branch) = branch_of(&full_ref) {
         note_branch(&mut said, &repository, branch);
-        note(&mut said, CDEVENT, (body.created == Some(true)).then(|| "branch.created".to_owned()));
+        if body.created == Some(true) {
+            note(&mut said, CDEVENT, Some("branch.created".to_owned()));
+            note(&mut said, TOLD_AT, body.head_commit.and_then(|head| head.timestamp?.told()));
+        }
     }
     let before = owned(body.before.as_ref()).unwrap_or_default();
     let (name, at) = (said.service_name.clone().unwrap_or_default(), said.occurred_at_ms.unwrap_or_default());
@@ -75,8 +79,8 @@ pub(super) fn pull_request(body: Body) -> Result<Reading, NotUnderstood> {
 
 fn describe(said: &mut flat::Draft, pull: PullRequest, review: Review) {
     said.fork = !pull.is_of_one_repository();
-    said.occurred_at_ms = pull.updated_at.map(|at| at.0);
-    let (opened, merged) = (pull.created_at.map(|at| at.0), pull.merged_at.map(|at| at.0));
+    date(said, pull.updated_at);
+    let (opened, merged) = (pull.created_at.map(When::ms), pull.merged_at.map(When::ms));
     said.duration_ms = (review == Review::Merged).then(|| span(opened, merged)).flatten();
     said.title = owned(pull.title.as_ref());
     said.url = link(pull.html_url.as_ref());
@@ -111,7 +115,7 @@ pub(super) fn release(body: Body) -> Result<Reading, NotUnderstood> {
 }
 
 fn describe_release(said: &mut flat::Draft, release: Release, tag: String) {
-    said.occurred_at_ms = release.published_at.map(|at| at.0);
+    date(said, release.published_at);
     said.title = owned(release.name.as_ref()).or_else(|| bounded(&tag, TEXT_CHARS_MAX));
     said.url = link(release.html_url.as_ref());
     said.actor = login(release.author);

@@ -7,9 +7,10 @@ use homeostat_schema::types::{EventKind, Status};
 use homeostat_schema::wire::flat;
 
 use super::payload::{Body, Deployment, DeploymentStatus, Repository, WorkflowRun};
-use super::{draft, login, named, status};
+use super::{date, draft, login, named, status};
 use crate::draft::Draft;
 use crate::forge::{ENVIRONMENT, link, note, one, owned};
+use crate::json::When;
 use crate::reading::{NotUnderstood, Reading};
 use crate::said::{finished, short_ref, span};
 
@@ -17,7 +18,7 @@ pub(super) fn deployment(body: Body) -> Result<Reading, NotUnderstood> {
     let repository = named(body.repository)?;
     let deployment = body.deployment.ok_or_else(|| NotUnderstood::missing("deployment"))?;
     let mut said = draft(deployment.kind(), Status::Queued, &repository);
-    said.occurred_at_ms = deployment.created_at.map(|at| at.0);
+    date(&mut said, deployment.created_at);
     said.actor = login(body.sender);
     describe(&mut said, &deployment, body.workflow_run.as_ref(), &repository);
     note_environment(&mut said);
@@ -31,9 +32,9 @@ pub(super) fn deployment_status(body: Body) -> Result<Reading, NotUnderstood> {
     let status =
         owned(state.state.as_ref()).ok_or_else(|| NotUnderstood::missing("deployment_status.state"))?;
     let mut said = draft(deployment.kind(), status::of_deployment(&status), &repository);
-    let (began, at) = (deployment.created_at.map(|at| at.0), state.created_at.map(|at| at.0));
+    let (began, at) = (deployment.created_at.map(When::ms), state.created_at.map(When::ms));
     said.duration_ms = finished(&said.status).then(|| span(began, at)).flatten();
-    said.occurred_at_ms = at;
+    date(&mut said, state.created_at);
     describe(&mut said, &deployment, body.workflow_run.as_ref(), &repository);
     said.env_name = owned(state.environment.as_ref()).or(said.env_name);
     said.url = state.best_url();

@@ -21,8 +21,8 @@ use homeostat_schema::wire::flat;
 use http::HeaderMap;
 
 use crate::authenticate::{GITHUB_SIGNATURE, Scheme};
-use crate::forge::{owned, plain_header, require_json};
-use crate::json;
+use crate::forge::{TOLD_AT, note, owned, plain_header, require_json};
+use crate::json::{self, When};
 use crate::reading::{NotUnderstood, Raw, Read, Reading};
 use crate::source::Profile;
 use payload::{Body, Event, Repository};
@@ -99,6 +99,12 @@ fn draft(kind: EventKind, status: Status, repository: &Repository) -> flat::Draf
     let mut said = flat::Draft::saying(kind, status);
     said.service_name = owned(repository.full_name.as_ref());
     said
+}
+
+/// Dates what was said. A time before the epoch is repeated as it was said, in [`TOLD_AT`].
+fn date(said: &mut flat::Draft, at: Option<When>) {
+    said.occurred_at_ms = at.map(When::ms);
+    note(said, TOLD_AT, at.filter(|at| at.is_early()).and_then(When::told));
 }
 
 fn named(repository: Option<Repository>) -> Result<Repository, NotUnderstood> {

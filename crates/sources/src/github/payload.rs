@@ -86,6 +86,7 @@ pub(super) struct Body {
     pub(super) deleted: Option<bool>,
     pub(super) forced: Option<bool>,
     pub(super) compare: Option<Url>,
+    pub(super) head_commit: Option<Commit>,
     // Of a commit's status.
     pub(super) sha: Option<Name>,
     pub(super) state: Option<Name>,
@@ -111,6 +112,12 @@ pub(super) struct Repository {
     pub(super) url: Option<Url>,
     /// Seconds since the epoch in `push`, RFC 3339 elsewhere.
     pub(super) pushed_at: Option<When>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Commit {
+    /// By the committer's clock.
+    pub(super) timestamp: Option<When>,
 }
 
 #[derive(Deserialize)]

@@ -7,10 +7,10 @@ use homeostat_schema::types::{EventKind, Status};
 use homeostat_schema::wire::flat::{self, TEXT_CHARS_MAX};
 
 use super::payload::{App, Body, CheckRun, PullRequestNumber, Repository, WorkflowJob, WorkflowRun};
-use super::{draft, login, named, status};
+use super::{date, draft, login, named, status};
 use crate::draft::Draft;
 use crate::forge::{PIPELINE, PIPELINE_RUN, SUBJECT, link, note, one, owned, rerunnable};
-use crate::json::{First, bounded};
+use crate::json::{First, When, bounded};
 use crate::reading::{NotUnderstood, Reading};
 use crate::said::{finished, joined_id, span};
 
@@ -39,10 +39,10 @@ pub(super) fn workflow_run(body: Body) -> Result<Reading, NotUnderstood> {
 }
 
 fn describe_run(said: &mut flat::Draft, run: &WorkflowRun, repository: &Repository, attempt: u32) {
-    let (began, updated) = (run.run_started_at.map(|at| at.0), run.updated_at.map(|at| at.0));
+    let (began, updated) = (run.run_started_at.map(When::ms), run.updated_at.map(When::ms));
     said.fork = !is_of(run, repository);
     said.duration_ms = finished(&said.status).then(|| span(began, updated)).flatten();
-    said.occurred_at_ms = updated;
+    date(said, run.updated_at);
     said.title = owned(run.name.as_ref()).or(owned(run.path.as_ref()));
     said.commit = owned(run.head_sha.as_ref());
     said.branch = owned(run.head_branch.as_ref());
@@ -77,13 +77,14 @@ pub(super) fn workflow_job(body: Body) -> Result<Reading, NotUnderstood> {
 }
 
 fn describe_job(said: &mut flat::Draft, job: &WorkflowJob, attempt: u32) {
-    let (began, ended) = (job.started_at.map(|at| at.0), job.completed_at.map(|at| at.0));
+    let (began, ended) = (job.started_at.map(When::ms), job.completed_at.map(When::ms));
     said.duration_ms = finished(&said.status).then(|| span(began, ended)).flatten();
-    said.occurred_at_ms = match said.status {
-        Status::Queued | Status::Waiting => job.created_at.map(|at| at.0).or(began),
-        Status::Running => began,
-        _ => ended.or(began),
+    let at = match said.status {
+        Status::Queued | Status::Waiting => job.created_at.or(job.started_at),
+        Status::Running => job.started_at,
+        _ => job.completed_at.or(job.started_at),
     };
+    date(said, at);
     said.correlation.run = job.run_id.map(|id| id.to_string());
     said.correlation.run_attempt = Some(attempt);
     said.title = owned(job.name.as_ref());
@@ -108,7 +109,7 @@ pub(super) fn check_suite(body: Body) -> Result<Reading, NotUnderstood> {
     let status = check_status(suite.status.as_ref().map(|s| &*s.0), suite.conclusion.as_ref().map(|s| &*s.0));
     let mut said = draft(EventKind::Run, status, &repository);
     said.fork = suite.head_branch.is_none();
-    said.occurred_at_ms = suite.updated_at.map(|at| at.0);
+    date(&mut said, suite.updated_at);
     said.title = suite.app.as_ref().and_then(|app| owned(app.name.as_ref()).or(owned(app.slug.as_ref())));
     said.commit = owned(suite.head_sha.as_ref());
     said.branch = owned(suite.head_branch.as_ref());
@@ -136,9 +137,9 @@ pub(super) fn check_run(body: Body) -> Result<Reading, NotUnderstood> {
 }
 
 fn describe_check(said: &mut flat::Draft, run: CheckRun) {
-    let (began, ended) = (run.started_at.map(|at| at.0), run.completed_at.map(|at| at.0));
+    let (began, ended) = (run.started_at.map(When::ms), run.completed_at.map(When::ms));
     said.duration_ms = finished(&said.status).then(|| span(began, ended)).flatten();
-    said.occurred_at_ms = ended.or(began);
+    date(said, run.completed_at.or(run.started_at));
     said.title = owned(run.name.as_ref());
     said.commit = owned(run.head_sha.as_ref());
     said.url = link(run.html_url.as_ref()).or(link(run.details_url.as_ref()));
@@ -174,7 +175,7 @@ pub(super) fn commit_status(body: Body) -> Result<Reading, NotUnderstood> {
     let mut said = draft(EventKind::Run, status::of_commit(&state), &repository);
     said.branch = body.branches.and_then(|all| all.0).and_then(|branch| owned(branch.name.as_ref()));
     said.fork = said.branch.is_none();
-    said.occurred_at_ms = body.updated_at.or(body.created_at).map(|at| at.0);
+    date(&mut said, body.updated_at.or(body.created_at));
     said.correlation.run = bounded(&format!("status:{sha}:{context}"), TEXT_CHARS_MAX);
     said.url = link(body.target_url.as_ref());
     said.actor = login(body.sender);

@@ -110,8 +110,17 @@ fn a_push_that_makes_a_branch_says_so() {
         ("cdevent", "branch.created"),
     ];
     assert_eq!(attributes(&drafted("push", &body)), expected);
+    body["head_commit"] = json!({"timestamp": "2026-03-01T09:00:00+02:00"});
+    let said = drafted("push", &body);
+    assert_eq!(attributes(&said).last(), Some(&("told-at", "2026-03-01T07:00:00Z")));
+    assert_eq!(
+        said.occurred_at_ms,
+        drafted("push", &push()).occurred_at_ms,
+        "the committer's clock dates nothing"
+    );
     body["ref"] = json!("refs/tags/v1");
     assert_eq!(attributes(&drafted("push", &body)), [], "a tag is no branch");
+    body["head_commit"] = json!(null);
     body["ref"] = json!("refs/heads/main");
     body["repository"]["url"] = json!("https://github.com/acme/shop");
     assert_eq!(attributes(&drafted("push", &body)), [("cdevent", "branch.created")], "a page is no id");
