@@ -121,6 +121,7 @@ fn make(
         found_at: place.now_ms,
         config_version: settings.config_version,
         plot: plot(state, opened, settings),
+        cause: None,
         kind,
     }
 }

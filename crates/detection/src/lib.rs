@@ -11,7 +11,7 @@
 //! (failed builds and tests), [`verify`] (is it fixed), [`cause`] (which change did it),
 //! [`capacity`] (will the queue pass) and [`disaster`] (many findings at once), on the tests of
 //! [`sequential`]. `canary` brings the first to a service, `budget` brings [`burn`] and [`verify`]
-//! to one with an objective.
+//! to one with an objective. `environment` is what one of them tells those who look at all of them.
 //!
 //! What this crate does not do: it reads no clock (the caller passes now), performs nothing and
 //! plans nothing.
@@ -29,6 +29,7 @@ pub mod cause;
 mod comparison;
 mod deployment;
 pub mod disaster;
+pub mod environment;
 mod error_rate;
 mod finding;
 pub mod flake;

@@ -90,7 +90,7 @@ impl Deployment {
     }
 
     /// It has a name, a version or a commit; without any, each event would be a new release.
-    fn is_told_apart(&self) -> bool {
+    pub(crate) fn is_told_apart(&self) -> bool {
         self.version.is_some() || self.commit.is_some() || !text::is_of_event(&self.key)
     }
 
@@ -148,6 +148,11 @@ impl Releases {
     /// while a good release is being brought back, what is to be replaced stays in question.
     pub(crate) fn in_question(&self) -> Option<&Deployment> {
         self.0.get(self.place_in_question()?)
+    }
+
+    /// All that are remembered, by start.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Deployment> {
+        self.0.iter()
     }
 
     /// The release that started last, by its key.

@@ -124,6 +124,11 @@ impl Runs {
         self.0.iter().find(|run| run.key == key)
     }
 
+    /// Whether a run failed that nothing has mended since, forks' left out.
+    pub(crate) fn any_failing(&self) -> bool {
+        self.0.iter().any(|run| !run.fork && self.is_failing(run))
+    }
+
     /// How the runs stand; `None` when none is known that counts.
     pub(crate) fn part(&self, now_ms: u64) -> Option<Part> {
         let recent = |run: &&Run| now_ms.saturating_sub(run.mark.seen_ms) <= FAILED_RUN_COUNTS_MS;

@@ -152,6 +152,11 @@ impl Shard {
         Self(format!("env:{name}"))
     }
 
+    /// The environment whose shard this is.
+    pub fn env(&self) -> Option<&str> {
+        self.0.strip_prefix("env:")
+    }
+
     /// The shard of one place outside that is told something.
     pub fn outlet(name: &str) -> Self {
         Self(format!("out:{name}"))

@@ -18,7 +18,7 @@ pub fn prior(kind: &FindingKind, remedy: &Remedy) -> f64 {
         FindingKind::DeploymentFailed => deployment_failed(remedy),
         FindingKind::ErrorRateHigh => error_rate_high(remedy),
         FindingKind::LatencyHigh => latency_high(remedy),
-        FindingKind::Blind | FindingKind::Other(_) => only_tell(remedy),
+        FindingKind::Blind | FindingKind::Disaster | FindingKind::Other(_) => only_tell(remedy),
     }
 }
 

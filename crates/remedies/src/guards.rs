@@ -62,6 +62,7 @@ pub fn check_all(situation: &Situation<'_>) -> Vec<GuardCheck> {
         point_of_no_return(finding, situation.remedy),
         has_target(situation.target, situation.remedy),
     ];
+    checks.extend(cause(finding, situation.remedy));
     if mode == Mode::Approve {
         checks.push(approval(situation.approved_by));
     }
@@ -209,8 +210,7 @@ fn budget(environment: &Environment, attempts: &[u64], now_ms: u64) -> GuardChec
 }
 
 fn point_of_no_return(finding: &Finding, remedy: &Remedy) -> GuardCheck {
-    let goes_back = matches!(remedy, Remedy::Rollback | Remedy::Redeploy | Remedy::RevertPullRequest);
-    let verdict = if finding.irreversible && goes_back {
+    let verdict = if finding.irreversible && goes_back(remedy) {
         Err("the release carries a change that must not be rolled back by a machine".to_owned())
     } else if finding.irreversible {
         Ok(format!("the release cannot be rolled back, and {} does not", remedy.name()))
@@ -218,6 +218,30 @@ fn point_of_no_return(finding: &Finding, remedy: &Remedy) -> GuardCheck {
         Ok("the release can be rolled back".to_owned())
     };
     check(Guard::PointOfNoReturn, verdict)
+}
+
+/// Whether it takes a release away.
+fn goes_back(remedy: &Remedy) -> bool {
+    matches!(remedy, Remedy::Rollback | Remedy::Redeploy | Remedy::RevertPullRequest)
+}
+
+/// Taking a release away helps only where it may be what did it. Of a finding whose cause was not
+/// weighed there is nothing to say.
+fn cause(finding: &Finding, remedy: &Remedy) -> Option<GuardCheck> {
+    let cause = finding.cause.as_ref().filter(|_| goes_back(remedy))?;
+    let sure = format!("{:.0} %", cause.probability * 100.0);
+    let verdict = match (&cause.change, &cause.service) {
+        (Some(change), Some(service)) if *service == finding.service => {
+            Ok(format!("{change} of this service is the likeliest cause ({sure})"))
+        }
+        (Some(change), Some(service)) if cause.blamed => {
+            Err(format!("{change} of {service} is blamed ({sure}), and no release of {}", finding.service))
+        }
+        (None, _) | (_, None) if cause.blamed => Err(format!("no change explains it ({sure})")),
+        (Some(change), Some(service)) => Ok(format!("{change} of {service} leads, but not surely ({sure})")),
+        (None, _) | (_, None) => Ok(format!("no change leads, but not surely ({sure})")),
+    };
+    Some(check(Guard::Cause, verdict))
 }
 
 fn has_target(target: Option<&Target>, remedy: &Remedy) -> GuardCheck {

@@ -37,6 +37,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         objective_days: BTreeMap::new(),
         pipeline_env: None,
         rerun_cost: None,
+        calls: Vec::new(),
         github: Some(GitHub { repository: "acme/shop".into(), environments: BTreeMap::new() }),
         kubernetes: BTreeMap::from([(
             "stage".into(),
@@ -81,5 +82,6 @@ pub(crate) fn finding(id: &str, kind: FindingKind) -> Finding {
         found_at: START_MS,
         config_version: 1,
         plot: None,
+        cause: None,
     }
 }

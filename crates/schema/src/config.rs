@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{time, types};
 
+mod disaster;
 mod error;
 mod objective;
 mod outside;
@@ -25,6 +26,7 @@ mod suggest;
 mod validate;
 mod validate_outside;
 
+pub use disaster::{Disaster, Trigger};
 pub use error::{ConfigError, Invalid};
 pub use objective::Objective;
 pub use outside::{Ask, Reconcile, Sink};
@@ -66,6 +68,9 @@ pub struct Config {
     /// Which numbers Prometheus is asked for.
     #[serde(rename = "pull")]
     pub pulls: Vec<Pull>,
+    /// What findings together are a disaster.
+    #[serde(rename = "disaster")]
+    pub disasters: Vec<Disaster>,
 }
 
 /// How careful to be in one environment. A field left out has the default of the environment's
@@ -169,6 +174,10 @@ pub struct Service {
     /// 0.001 to 1; above 0.09 one of which nothing is known is never run again. Default: 0.05.
     #[serde(default)]
     pub rerun_cost: Option<f64>,
+    /// Services it calls, by their names: a change of one of them may explain what is wrong with it,
+    /// and the other way round. Default: none is known.
+    #[serde(default)]
+    pub calls: Vec<String>,
     /// Where its code and deployments are.
     #[serde(default)]
     pub github: Option<GitHub>,
@@ -259,6 +268,7 @@ impl Default for Config {
             sinks: Vec::new(),
             reconcilers: Vec::new(),
             pulls: Vec::new(),
+            disasters: Vec::new(),
         }
     }
 }

@@ -133,6 +133,7 @@ open_names!(FindingKind {
     LatencyHigh = "latency-high",
     ErrorRateHigh = "error-rate-high",
     Blind = "blind",
+    Disaster = "disaster",
 });
 
 open_names!(Remedy {
@@ -159,6 +160,7 @@ open_names!(Guard {
     PointOfNoReturn = "point-of-no-return",
     Approval = "approval",
     NoTarget = "no-target",
+    Cause = "cause",
 });
 
 closed_names!(Verdict { Healthy = "healthy", Watching = "watching", Bad = "bad", Blind = "blind", });

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use homeostat_detection::environment::{self, Released};
 use homeostat_detection::{self as detection, Observed, ServiceState, Settings};
 use homeostat_flow::{Context, Effects, Input, Output, Stage, State, Step, StepError, Timer, Verdict};
+use homeostat_schema::config::Config;
 use homeostat_schema::{
     time,
-    types::{AssessmentRequest, Event},
+    types::{AssessmentRequest, Event, EventKind, Finding, FindingKind},
 };
 
 use crate::{
-    entry::{self, DetectEntry, PlanEntry},
+    coordinate,
+    entry::{self, ChangeForm, CoordinateEntry, DetectEntry, PlanEntry, TroubleForm, WeighForm},
     name,
     snapshot::Versioned,
     view::{self, ComparisonView, ServiceView},
@@ -28,6 +31,8 @@ pub struct Hand(BTreeMap<String, Held>);
 
 struct Held {
     state: ServiceState,
+    /// The kinds of findings that are open by now.
+    troubles: Vec<FindingKind>,
     /// Environment and service, once what is known of it changed.
     observed: Option<(String, String)>,
 }
@@ -37,7 +42,8 @@ impl Hand {
         if !self.0.contains_key(field) {
             let known =
                 ServiceState::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
-            self.0.insert(field.to_owned(), Held { state: known, observed: None });
+            let troubles = environment::troubles(&known);
+            self.0.insert(field.to_owned(), Held { state: known, troubles, observed: None });
         }
         self.0.get_mut(field).ok_or_else(|| StepError(format!("{field} is not in hand")))
     }
@@ -45,20 +51,76 @@ impl Hand {
 
 impl Held {
     /// Keeps what came of it; the rest is for now.
-    fn keep(&mut self, context: &Context, field: &str, place: (&str, &str), observed: Observed) -> Effects {
-        let (env, service) = place;
+    fn keep(&mut self, told: &Told<'_>, field: &str, observed: Observed) -> Effects {
         self.state = observed.state;
-        self.observed.get_or_insert_with(|| (env.to_owned(), service.to_owned()));
-        let findings = observed
-            .findings
-            .into_iter()
-            .map(|finding| to_plan(context, env, service, &PlanEntry::Finding(finding.into())));
+        self.observed.get_or_insert_with(|| (told.env.to_owned(), told.service.to_owned()));
+        let mut outputs = Vec::new();
+        for finding in observed.findings {
+            told.finding(&mut outputs, &self.state, finding);
+        }
+        outputs.extend(self.overcome(told));
         Effects {
-            outputs: findings.collect(),
+            outputs,
             timers: observed.recheck_at_ms.map(|due_ms| silence_timer(field, due_ms)).into_iter().collect(),
             ..Effects::default()
         }
     }
+
+    /// What is over since the last look at it.
+    fn overcome(&mut self, told: &Told<'_>) -> Vec<Output> {
+        let now = environment::troubles(&self.state);
+        let before = std::mem::replace(&mut self.troubles, now);
+        let gone = before.iter().filter(|kind| !self.troubles.contains(kind));
+        gone.filter_map(|kind| told.trouble(kind, true)).collect()
+    }
+}
+
+/// Of which service something is told, and to whom.
+struct Told<'a> {
+    config: &'a Config,
+    context: &'a Context,
+    env: &'a str,
+    service: &'a str,
+}
+
+impl Told<'_> {
+    /// A finding in numbers is weighed on its way to plan; others go there at once.
+    fn finding(&self, outputs: &mut Vec<Output>, state: &ServiceState, finding: Finding) {
+        if coordinate::is_weighed(self.config, self.env, &finding.kind) {
+            let changes = environment::releases(state).map(form).collect();
+            let split = environment::split(&finding);
+            let weigh =
+                CoordinateEntry::Weigh(Box::new(WeighForm { finding: finding.into(), changes, split }));
+            outputs.push(coordinate::for_environment(self.config, self.env, &weigh));
+        } else {
+            outputs.extend(self.trouble(&finding.kind, false));
+            let entry = PlanEntry::Finding(finding.into());
+            outputs.push(to_plan(self.context, self.env, self.service, &entry));
+        }
+    }
+
+    /// Only what somebody waits for is told.
+    fn trouble(&self, kind: &FindingKind, over: bool) -> Option<Output> {
+        let weighed = over && coordinate::is_weighed(self.config, self.env, kind);
+        if !weighed && !coordinate::is_waited_for(self.config, self.env, kind) {
+            return None;
+        }
+        let (kind, service) = (kind.name().to_owned(), self.service.to_owned());
+        let told = TroubleForm { kind, service, at_ms: self.context.now_ms, over };
+        Some(coordinate::for_environment(self.config, self.env, &CoordinateEntry::Trouble(told)))
+    }
+
+    /// A release that was not known before.
+    fn released(&self, before: Option<&Released>, state: &ServiceState) -> Option<Output> {
+        let newest = environment::releases(state).last().filter(|newest| Some(newest) != before)?;
+        let known = self.config.environments.contains_key(self.env);
+        let entry = CoordinateEntry::Changed { service: self.service.to_owned(), change: form(newest) };
+        known.then(|| coordinate::for_environment(self.config, self.env, &entry))
+    }
+}
+
+fn form(released: Released) -> ChangeForm {
+    ChangeForm { id: released.id, at_ms: released.at_ms }
 }
 
 impl Detect {
@@ -72,9 +134,16 @@ impl Detect {
     }
 
     fn on_event(&self, context: &Context, field: &str, event: &Event, held: &mut Held) -> Effects {
+        let told = self.told(context, &event.env, &event.service);
+        let is_release = matches!(event.kind, EventKind::Deployment | EventKind::Rollback);
+        let before = environment::releases(&held.state).last().filter(|_| is_release);
         let (state, settings) = (std::mem::take(&mut held.state), self.settings(&event.env, &event.service));
         let observed = detection::observe(state, event, &settings, context.now_ms);
-        held.keep(context, field, (&event.env, &event.service), observed)
+        let mut effects = held.keep(&told, field, observed);
+        if is_release {
+            effects.outputs.extend(told.released(before.as_ref(), &held.state));
+        }
+        effects
     }
 
     fn on_silence(&self, context: &Context, field: &str, held: &mut Held) -> Result<Effects, StepError> {
@@ -82,7 +151,7 @@ impl Detect {
             name::split_field(field).ok_or_else(|| StepError(format!("not a service field: {field}")))?;
         let (state, settings) = (std::mem::take(&mut held.state), self.settings(env, service));
         let observed = detection::recheck(state, env, service, &settings, context.now_ms);
-        Ok(held.keep(context, field, (env, service), observed))
+        Ok(held.keep(&self.told(context, env, service), field, observed))
     }
 
     fn on_assess(&self, context: &Context, request: &AssessmentRequest, held: &mut Held) -> Effects {
@@ -93,10 +162,13 @@ impl Detect {
             held.observed.get_or_insert_with(|| (request.env.clone(), request.service.clone()));
         }
         let answer = PlanEntry::Assessment(answer.into());
-        Effects {
-            outputs: vec![to_plan(context, &request.env, &request.service, &answer)],
-            ..Effects::default()
-        }
+        let mut outputs = vec![to_plan(context, &request.env, &request.service, &answer)];
+        outputs.extend(held.overcome(&self.told(context, &request.env, &request.service)));
+        Effects { outputs, ..Effects::default() }
+    }
+
+    fn told<'a>(&'a self, context: &'a Context, env: &'a str, service: &'a str) -> Told<'a> {
+        Told { config: &self.frozen.config, context, env, service }
     }
 
     fn view_of(&self, env: String, service: String, state: &ServiceState, now_ms: u64) -> ServiceView {

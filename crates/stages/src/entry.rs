@@ -16,6 +16,69 @@ pub enum DetectEntry {
     Assess(wire::AssessmentRequest),
 }
 
+/// For the coordinate stage.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CoordinateEntry {
+    /// From detect: a finding in numbers, to be weighed on its way to plan.
+    Weigh(Box<WeighForm>),
+    /// From detect: a service was released.
+    Changed {
+        /// Which.
+        service: String,
+        /// As what, and when.
+        change: ChangeForm,
+    },
+    /// From detect: a finding that plan has already, or one that is over.
+    Trouble(TroubleForm),
+}
+
+/// A finding, and what its own service knows that may explain it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WeighForm {
+    /// The finding.
+    pub finding: wire::Finding,
+    /// The service's own releases, the first to begin first.
+    pub changes: Vec<ChangeForm>,
+    /// Of the newest of them: how much likelier what is seen is when it is worse than the one before
+    /// it, as a natural logarithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<f64>,
+}
+
+/// A release, as a change of its environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangeForm {
+    /// What it is known by.
+    pub id: String,
+    /// When it began, milliseconds since the epoch.
+    pub at_ms: u64,
+}
+
+/// A finding that opened or is over.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TroubleForm {
+    /// The finding's kind.
+    pub kind: String,
+    /// In which service.
+    pub service: String,
+    /// When, milliseconds since the epoch.
+    pub at_ms: u64,
+    /// Whether it is over.
+    pub over: bool,
+}
+
+/// How a disaster goes on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DisasterForm {
+    /// The finding it began with.
+    pub finding: String,
+    /// It is over; else it is past its objective.
+    pub over: bool,
+    /// In plain words.
+    pub text: String,
+}
+
 /// For the plan stage.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,6 +92,8 @@ pub enum PlanEntry {
     Attempt(wire::Attempt),
     /// From the API.
     Operator(wire::OperatorWord),
+    /// From coordinate.
+    Disaster(DisasterForm),
 }
 
 /// For the act stage.

@@ -1,6 +1,7 @@
 //! The loop's stages: the domain crates composed into pure steps on the flow.
 //!
-//! Detect judges, plan decides, act carries out, learn remembers. Each module here decodes an
+//! Detect judges, coordinate weighs what concerns a whole environment, plan decides, act carries
+//! out, learn remembers. Each module here decodes an
 //! inbox entry, asks one domain crate, and encodes what it answered as effects.
 //!
 //! What this crate does not do: it holds no rule of its own about health, remedies or learning,
@@ -9,6 +10,7 @@
 //! Invariant: every key, field name and entry form of the domain is named here and nowhere else.
 
 pub mod act;
+pub mod coordinate;
 pub mod detect;
 pub mod emit;
 pub mod entry;
@@ -22,6 +24,7 @@ mod tell;
 pub mod view;
 
 pub use act::Act;
+pub use coordinate::Coordinate;
 pub use detect::Detect;
 pub use emit::Emit;
 pub use learn::Learn;

@@ -4,6 +4,9 @@ use homeostat_flow::{Shard, Stage};
 
 /// Judges events; one field a service.
 pub const DETECT: Stage = Stage::new("detect");
+/// Weighs changes and counts findings; an environment's shard each, one field for its changes and
+/// one a disaster.
+pub const COORDINATE: Stage = Stage::new("coordinate");
 /// Decides what to do about findings; one field a service.
 pub const PLAN: Stage = Stage::new("plan");
 /// Carries plans out, one at a time; one field an attempt.
@@ -17,7 +20,7 @@ pub const EMIT: Stage = Stage::new("emit");
 pub const RECONCILE: Stage = Stage::new("reconcile");
 
 /// Every stage, in the order of the loop.
-pub const STAGES: [Stage; 6] = [DETECT, PLAN, ACT, LEARN, EMIT, RECONCILE];
+pub const STAGES: [Stage; 7] = [DETECT, COORDINATE, PLAN, ACT, LEARN, EMIT, RECONCILE];
 
 /// Service shards of a new installation; fixed from then on.
 pub const SHARDS_DEFAULT: u32 = 4;
@@ -30,12 +33,27 @@ pub(crate) const VERIFY: &str = "verify:";
 pub(crate) const FORGET: &str = "forget";
 /// The timer that tries a delivery again; followed by how often it was tried.
 pub(crate) const AGAIN: &str = "again:";
+/// The timer that looks at a disaster; followed by its name.
+pub(crate) const DISASTER: &str = "disaster:";
 /// The timer that asks a sender what it sent; followed by the reconciler's id.
 pub(crate) const LOOK: &str = "look:";
 
 /// The detect stage's field for one service.
 pub fn service_field(env: &str, service: &str) -> String {
     format!("svc:{env}/{service}")
+}
+
+/// The coordinate stage's field for the changes and symptoms of its environment.
+pub(crate) const CAUSES_FIELD: &str = "causes";
+
+/// The coordinate stage's field for one disaster, and its timer.
+pub(crate) fn disaster_field(name: &str) -> String {
+    format!("{DISASTER}{name}")
+}
+
+/// What a disaster is called where a service's name is expected; no service is called so.
+pub(crate) fn disaster_service(name: &str) -> String {
+    format!("{DISASTER}{name}")
 }
 
 /// The plan stage's field for one service.
@@ -62,10 +80,11 @@ pub fn shard_of_service(service: &str, shards: u32) -> Shard {
 }
 
 /// The shards a stage works on: `learn` and `reconcile` are global, `emit` has one a sink (see
-/// [`Shard::outlet`]), the others are per service.
+/// [`Shard::outlet`]) and `coordinate` one an environment, both by the configuration, the others are
+/// per service.
 pub fn shards_of_stage(stage: Stage, shards: u32) -> Vec<Shard> {
     match stage {
-        EMIT => Vec::new(),
+        EMIT | COORDINATE => Vec::new(),
         LEARN | RECONCILE => vec![Shard::global()],
         _ => (0..shards).map(Shard::service).collect(),
     }

@@ -8,7 +8,7 @@ use homeostat_remedies::{
 };
 
 use crate::{
-    entry::{self, ActEntry, DetectEntry, LearnEntry, PlanEntry},
+    entry::{self, ActEntry, DetectEntry, DisasterForm, LearnEntry, PlanEntry},
     name,
     snapshot::Versioned,
     tell::Before,
@@ -79,6 +79,7 @@ fn read_fact(input: &Input) -> Result<Fact, StepError> {
         PlanEntry::Assessment(assessment) => Fact::Assessment(assessment.into()),
         PlanEntry::Attempt(attempt) => Fact::Attempt(attempt.into()),
         PlanEntry::Operator(word) => Fact::Operator(word.into()),
+        PlanEntry::Disaster(DisasterForm { finding, over, text }) => Fact::Disaster { finding, over, text },
     })
 }
 

@@ -347,5 +347,6 @@ fn silent(service: &str, env: &str, silence: Silence, now_ms: u64, config_versio
         found_at: now_ms,
         config_version,
         plot: None,
+        cause: None,
     }
 }

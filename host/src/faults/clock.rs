@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use homeostat_flow::name::{Kind, clock_key, key};
-use homeostat_stages::name::{SHARDS_DEFAULT, STAGES, shards_of_stage};
+use homeostat_flow::{Shard, Stage};
+use homeostat_schema::config::Config;
+use homeostat_stages::name::{COORDINATE, SHARDS_DEFAULT, STAGES, shards_of_stage};
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 use wasmtime_wasi::clocks::HostWallClock;
@@ -54,13 +56,19 @@ impl Faults {
         let mut server = connect(&client(redis_url)?, RedisTimeouts::default()).await?;
         redis::cmd("SET").arg(clock_key()).arg(offset_ms).exec_async(&mut server).await?;
         for stage in STAGES {
-            for shard in shards_of_stage(stage, SHARDS_DEFAULT) {
+            for shard in shards_of_stage(stage, SHARDS_DEFAULT).into_iter().chain(environments(stage)) {
                 age(&mut server, &key(Kind::Lease, stage, &shard), by_ms).await?;
                 age(&mut server, &key(Kind::Bell, stage, &shard), by_ms).await?;
             }
         }
         Ok(())
     }
+}
+
+/// The shards of the environments that every configuration has.
+fn environments(stage: Stage) -> Vec<Shard> {
+    let built_in = Config::default().environments.into_keys();
+    if stage == COORDINATE { built_in.map(|env| Shard::environment(&env)).collect() } else { Vec::new() }
 }
 
 /// Takes `by_ms` from what is left of a key's life.

@@ -7,7 +7,9 @@ fn our_own_manifest_is_read() -> Result<(), Box<dyn std::error::Error>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml");
     let manifest = Manifest::parse("spin.toml", &std::fs::read_to_string(path)?)?;
     assert_eq!(manifest.name, "homeostat");
-    for component in ["api", "detector", "healer", "policy-updater", "webhook-ingest", "webhook-plugin"] {
+    for component in
+        ["api", "coordinator", "detector", "healer", "policy-updater", "webhook-ingest", "webhook-plugin"]
+    {
         assert!(manifest.components.contains_key(component), "{component}");
     }
     assert!(manifest.http.iter().any(|trigger| trigger.route.value == "/webhooks/..."));

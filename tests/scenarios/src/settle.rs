@@ -66,6 +66,7 @@ impl Stage {
 pub(crate) fn component_of(stage: &str) -> &'static str {
     match stage {
         "detect" => "detector",
+        "coordinate" => "coordinator",
         "plan" => "planner",
         "act" | "emit" | "reconcile" => "healer",
         _ => "policy-updater",

@@ -1,6 +1,6 @@
 //! A table per guard.
 
-use homeostat_schema::types::{Choice, Decision, GithubTarget, PolicyContext, Prediction, Release};
+use homeostat_schema::types::{Cause, Choice, Decision, GithubTarget, PolicyContext, Prediction, Release};
 
 use super::*;
 use crate::testing::{START_MS, config, finding, health};
@@ -289,4 +289,30 @@ fn the_act_stage_asks_again_what_may_have_changed() {
         let failed: Vec<&str> = checks.iter().filter(|c| !c.passed).map(|c| c.guard.name()).collect();
         assert_eq!(failed, expected);
     }
+}
+
+#[test]
+fn a_release_that_did_not_do_it_is_not_taken_away() {
+    let cause = |change: Option<(&str, &str)>, probability: f64| Cause {
+        incident: "cause-1".to_owned(),
+        findings: 1,
+        change: change.map(|(id, _)| id.to_owned()),
+        service: change.map(|(_, service)| service.to_owned()),
+        probability,
+        blamed: probability >= 0.8,
+        text: String::new(),
+    };
+    let check = |change, probability, expected| {
+        Setup::check(|setup| setup.finding.cause = Some(cause(change, probability)), Guard::Cause, expected);
+    };
+    check(Some(("b1", "shop")), 0.9, (true, "b1 of this service is the likeliest cause (90 %)"));
+    check(Some(("b1", "billing")), 0.9, (false, "b1 of billing is blamed (90 %), and no release of shop"));
+    check(Some(("b1", "billing")), 0.6, (true, "b1 of billing leads, but not surely (60 %)"));
+    check(None, 0.95, (false, "no change explains it (95 %)"));
+    check(None, 0.6, (true, "no change leads, but not surely (60 %)"));
+    assert_eq!(verdict(&Setup::new(Mode::Act).asks(), Guard::Cause), None, "nothing was weighed");
+    let mut again = Setup::new(Mode::Act);
+    again.remedy = Remedy::RerunFailedJobs;
+    again.finding.cause = Some(cause(None, 1.0));
+    assert_eq!(verdict(&again.asks(), Guard::Cause), None, "nothing is taken away");
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | run failed | re-run failed jobs, unless the finding says that another run is not worth it |
 //! | deployment failed, latency high, error rate high | rollback, redeploy |
-//! | blind, and kinds this version does not know | none: a person is told |
+//! | blind, disaster, and kinds this version does not know | none: a person is told |
 
 use homeostat_schema::config::{Config, Service};
 use homeostat_schema::types::{
@@ -28,7 +28,7 @@ pub(super) fn of(finding: &Finding, config: &Config) -> Vec<Candidate> {
         FindingKind::DeploymentFailed | FindingKind::LatencyHigh | FindingKind::ErrorRateHigh => {
             &[Remedy::Rollback, Remedy::Redeploy]
         }
-        FindingKind::Blind | FindingKind::Other(_) => &[],
+        FindingKind::Blind | FindingKind::Disaster | FindingKind::Other(_) => &[],
     };
     let service = config.services.iter().find(|known| known.name == finding.service);
     let target = |remedy| service.and_then(|service| target(remedy, finding, service));

@@ -45,6 +45,7 @@ impl Desk<'_> {
                 opened_at: now,
                 updated_at: now,
                 closed_at: None,
+                cause: finding.cause.clone(),
                 timeline: Vec::new(),
             },
             since_ms: finding.found_at,
@@ -69,6 +70,9 @@ impl Desk<'_> {
     }
 
     fn attach(&mut self, open: &mut Open, finding: &Finding) {
+        if finding.cause.is_some() {
+            open.incident.cause.clone_from(&finding.cause);
+        }
         open.incident.severity = words::worse(open.incident.severity, finding.severity);
         self.item(open, &words::finding(finding), TimelineFact::Finding(finding.clone()));
     }
@@ -193,7 +197,25 @@ impl Desk<'_> {
         }
     }
 
+    /// A disaster goes on: past its objective, or over.
+    pub(super) fn disaster(&mut self, mut open: Open, finding: &str, over: bool, text: &str) -> Open {
+        if open.lead.id != finding {
+            return open;
+        }
+        if over {
+            self.note(&mut open, text);
+            self.close(&mut open);
+        } else {
+            self.page(&mut open, "overdue", text);
+        }
+        open
+    }
+
     fn nothing_left(&mut self, open: &mut Open) {
+        if open.lead.kind == FindingKind::Disaster {
+            let why = open.lead.health.because.first().map(|told| told.text.clone()).unwrap_or_default();
+            return self.page(open, "disaster", &why);
+        }
         if let Some(told) = candidates::not_worth_a_run(&open.lead) {
             let why = format!("it is not run again: {}", told.text);
             return self.page(open, "not-worth-a-run", &why);
@@ -259,6 +281,9 @@ impl Desk<'_> {
         }
         let names: Vec<&str> = failed.iter().map(|check| check.guard.name()).collect();
         let why = format!("held back by {}", words::held_by(guards));
+        if let (Some(cause), true) = (words::shared(&open.lead), names.contains(&Guard::Cause.name())) {
+            return self.escalate(open, &format!("{why}; {cause}"));
+        }
         self.page(open, &format!("held-back:{}", names.join(",")), &why);
     }
 

@@ -25,6 +25,10 @@
 //!   is the one that was bad, and `rollback` is left out.
 //! * A failed run is run again only while the finding says that this is worth its cost, or says
 //!   nothing of that; else a person has it, with the reason.
+//! * What takes a release away is held back while something else than that release is blamed for
+//!   the finding. Of the findings of one cause only the first is told to a person then.
+//! * A disaster has a playbook and no remedy: a person is told when it begins and when it is past its
+//!   objective, and it is closed when it is over.
 //! * A person is told at most once per incident and reason, and nobody in the modes `observe` and
 //!   `suggest`.
 //!
@@ -81,6 +85,15 @@ pub enum Fact {
     Attempt(Attempt),
     /// A person said something.
     Operator(OperatorWord),
+    /// How the disaster of a finding goes on.
+    Disaster {
+        /// The finding's id.
+        finding: String,
+        /// It is over; else it is past its objective.
+        over: bool,
+        /// In plain words.
+        text: String,
+    },
     /// The time of [`Command::VerifyAt`] has come.
     VerifyDue {
         /// As in the command.
@@ -147,6 +160,7 @@ pub fn decide(case: Case, fact: Fact, world: &World<'_>) -> Decided {
         }
         Fact::Assessment(answer) => open.map(|open| desk.assessment(open, &answer)),
         Fact::Operator(word) => open.map(|open| desk.operator(open, &word)),
+        Fact::Disaster { finding, over, text } => open.map(|open| desk.disaster(open, &finding, over, &text)),
         Fact::VerifyDue { attempt } => open.map(|open| desk.due(open, &attempt)),
     };
     desk.finish(open)

@@ -1,6 +1,6 @@
 //! The timeline: everything an incident went through, bounded in items and in bytes.
 
-use homeostat_schema::types::{Attempt, Evidence, Finding, Health, Plot, TimelineFact, TimelineItem};
+use homeostat_schema::types::{Attempt, Cause, Evidence, Finding, Health, Plot, TimelineFact, TimelineItem};
 use homeostat_schema::wire;
 
 use super::case::Open;
@@ -79,7 +79,16 @@ pub(super) fn bounded(finding: &Finding) -> Finding {
     }
     finding.health = bounded_health(&finding.health);
     finding.plot.as_mut().into_iter().for_each(bound_plot);
+    finding.cause.as_mut().into_iter().for_each(bound_cause);
     finding
+}
+
+fn bound_cause(cause: &mut Cause) {
+    cause.incident = head(&cause.incident, EVENT_ID_CHARS_MAX);
+    for name in [&mut cause.change, &mut cause.service].into_iter().flatten() {
+        *name = head(name, NAME_CHARS_MAX);
+    }
+    cause.text = text::scrubbed(&cause.text);
 }
 
 fn bound_plot(plot: &mut Plot) {

@@ -2,7 +2,7 @@
 
 use homeostat_schema::identity::release_shown as shown;
 use homeostat_schema::types::{
-    Choice, Decision, Finding, GuardCheck, Health, Incident, Plan, Severity, Verdict,
+    Choice, Decision, Finding, FindingKind, GuardCheck, Health, Incident, Plan, Severity, Verdict,
 };
 
 use super::timeline::head;
@@ -33,7 +33,19 @@ pub(super) fn incident_id(finding: &Finding) -> String {
     format!("inc-{}", finding.id.chars().map(legal).collect::<String>())
 }
 
+/// Of a finding that is not the first of its cause: where the others are.
+pub(super) fn shared(finding: &Finding) -> Option<String> {
+    let cause = finding.cause.as_ref().filter(|cause| cause.findings > 1)?;
+    Some(format!(
+        "nobody is told again, as {} findings have this cause and a person was told with the first ({})",
+        cause.findings, cause.incident
+    ))
+}
+
 pub(super) fn title(finding: &Finding) -> String {
+    if finding.kind == FindingKind::Disaster {
+        return format!("{} in {}", finding.service, finding.env);
+    }
     format!("{} of {} {} in {}", finding.kind.name(), finding.service, release_shown(finding), finding.env)
 }
 

@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Place;
 use super::{
-    Config, ConfigError, Environment, Invalid, Learning, Mode, Pull, Reconcile, Retention, Service, Sink,
-    Source, Window, suggest,
+    Config, ConfigError, Disaster, Environment, Invalid, Learning, Mode, Pull, Reconcile, Retention, Service,
+    Sink, Source, Window, suggest,
 };
 use crate::wire::within_depth;
 
@@ -39,6 +39,8 @@ pub(super) struct File {
     reconcilers: Vec<Reconcile>,
     #[serde(default, rename = "pull")]
     pulls: Vec<Pull>,
+    #[serde(default, rename = "disaster")]
+    disasters: Vec<Disaster>,
 }
 
 /// What a file says of one environment, to be laid over the defaults of its name.
@@ -102,6 +104,7 @@ impl From<File> for Config {
             sinks: file.sinks,
             reconcilers: file.reconcilers,
             pulls: file.pulls,
+            disasters: file.disasters,
         }
     }
 }

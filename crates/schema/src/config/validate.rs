@@ -58,6 +58,8 @@ impl Config {
         super::source::validate(&self.sources)?;
         self.validate_outside()?;
         self.validate_pulls()?;
+        self.validate_disasters()?;
+        self.validate_calls()?;
         self.retention.validate()?;
         validate_learning(&self.learning)
     }
@@ -181,6 +183,20 @@ impl Config {
                 if !is_path_part(value) {
                     let reason = "a Kubernetes name has lower-case letters, digits, `-` and `.`";
                     return Err(Invalid::new(format!("{field}.{name}"), reason));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn validate_calls(&self) -> Checked {
+        for (index, service) in self.services.iter().enumerate() {
+            let path = format!("service[{index}].calls");
+            at_most(&path, service.calls.len(), NAMES_MAX)?;
+            for (at, called) in service.calls.iter().enumerate() {
+                if !self.services.iter().any(|known| known.name == *called) {
+                    let reason = format!("no [[service]] is named `{called}`");
+                    return Err(Invalid::new(format!("{path}[{at}]"), reason));
                 }
             }
         }

@@ -3,7 +3,7 @@
 pub use crate::types::{IncidentState, OperatorVerb};
 
 use super::fact::TimelineFact;
-use super::judge::Severity;
+use super::judge::{Cause, Severity};
 use super::mirror::record;
 
 record!(OperatorWord {
@@ -35,6 +35,8 @@ record!(Incident {
     updated_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::time::optional")]
     closed_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<Cause>,
     #[serde(default)]
     timeline: Vec<TimelineItem>,
 });

@@ -49,6 +49,18 @@ record!(Plot {
     points: Vec<PlotPoint>,
 });
 
+record!(Cause {
+    incident: String,
+    findings: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    probability: f64,
+    blamed: bool,
+    text: String,
+});
+
 record!(Finding {
     id: String,
     kind: FindingKind,
@@ -70,6 +82,8 @@ record!(Finding {
     config_version: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     plot: Option<Plot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<Cause>,
 });
 
 record!(AssessmentRequest {

@@ -135,6 +135,19 @@ pub(crate) fn finding() -> Finding {
         found_at: AT,
         config_version: 3,
         plot: Some(plot()),
+        cause: Some(cause()),
+    }
+}
+
+pub(crate) fn cause() -> Cause {
+    Cause {
+        incident: text("cause-1f2e3d4c-1795000000"),
+        findings: 2,
+        change: Some(text("600d1de")),
+        service: Some(text("billing")),
+        probability: 0.93,
+        blamed: true,
+        text: text("error-rate-high of shop is blamed on 600d1de of billing"),
     }
 }
 
@@ -147,6 +160,7 @@ pub(crate) fn bare_finding() -> Finding {
         health: Health { verdict: Verdict::Blind, score: 0.0, because: Vec::new() },
         correlation: no_correlation(),
         plot: None,
+        cause: None,
         ..finding()
     }
 }
@@ -314,10 +328,11 @@ pub(crate) fn incident() -> Incident {
         opened_at: AT,
         updated_at: AT + 60_000,
         closed_at: Some(AT + 60_000),
+        cause: Some(cause()),
         timeline: facts.map(|fact| TimelineItem { at: AT, text: text("what happened"), fact }).into(),
     }
 }
 
 pub(crate) fn open_incident() -> Incident {
-    Incident { state: IncidentState::Open, closed_at: None, timeline: Vec::new(), ..incident() }
+    Incident { state: IncidentState::Open, closed_at: None, cause: None, timeline: Vec::new(), ..incident() }
 }

@@ -113,11 +113,16 @@ record!(plot_point: PlotPoint {
 
 record!(plot: Plot { metric: words(), unit: words(), bound: finite(), points: vec(plot_point(), 0..3) });
 
+record!(cause: Cause {
+    incident: words(), findings: any::<u32>(), change: of(words()), service: of(words()),
+    probability: finite(), blamed: any::<bool>(), text: words(),
+});
+
 record!(finding: Finding {
     id: words(), kind: finding_kind(), severity: select(Severity::ALL), env: words(), service: words(),
     version: of(words()), commit: of(words()), last_good: of(release()), health: health(),
     correlation: correlation(), trust: trust(), irreversible: any::<bool>(), found_at: time(),
-    config_version: any::<u64>(), plot: of(plot()),
+    config_version: any::<u64>(), plot: of(plot()), cause: of(cause()),
 });
 
 record!(assessment_request: AssessmentRequest {
@@ -200,5 +205,5 @@ record!(timeline_item: TimelineItem { at: time(), text: words(), fact: fact() })
 record!(incident: Incident {
     id: words(), env: words(), service: words(), title: words(), severity: select(Severity::ALL),
     state: select(IncidentState::ALL), opened_at: time(), updated_at: time(), closed_at: of(time()),
-    timeline: vec(timeline_item(), 0..4),
+    cause: of(cause()), timeline: vec(timeline_item(), 0..4),
 });

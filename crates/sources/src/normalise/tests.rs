@@ -18,6 +18,7 @@ fn config() -> Config {
         objective_days: Default::default(),
         pipeline_env: None,
         rerun_cost: None,
+        calls: Vec::new(),
         github: None,
         kubernetes: Default::default(),
     };

@@ -29,6 +29,9 @@ fn head(incident: &Incident, now_ms: u64) -> Vec<String> {
         format!("  {} in {}, severity {}", plain(&incident.service), plain(&incident.env), incident.severity),
         format!("  {}, opened {} ({opened} ago)", incident.state, time::display(incident.opened_at)),
     ];
+    lines.extend(
+        incident.cause.iter().map(|cause| format!("  one with {}: {}", cause.incident, plain(&cause.text))),
+    );
     if let Some(closed) = incident.closed_at {
         let took = span(closed.saturating_sub(incident.opened_at));
         lines.push(format!("  closed {}, after {took}", time::display(closed)));
@@ -140,6 +143,7 @@ mod tests {
             opened_at: OPENED,
             updated_at: OPENED,
             closed_at: None,
+            cause: None,
             timeline,
         }
     }
