@@ -93,6 +93,19 @@ fn stories_of_blame() {
 }
 
 #[test]
+fn one_commit_in_two_services_is_two_changes_and_one_incident() {
+    let old = changed("a", "web", 60 * HOUR);
+    let new = changed("a", "payments", 3 * MINUTE);
+    let mut causes = causes(&[old, new], &[symptom("checkout"), symptom("payments")]);
+    let calls = shop();
+    let blame = causes.blame(&errors("checkout"), &calls).unwrap();
+    let blamed = blame.blamed().expect("the one of minutes ago");
+    assert_eq!((blamed.change.as_str(), blamed.service.as_str()), ("a", "payments"), "{}", blame.text);
+    let first = causes.incident(&errors("checkout"), &calls).unwrap();
+    assert_eq!(causes.incident(&errors("payments"), &calls).unwrap().key, first.key);
+}
+
+#[test]
 fn the_text_has_every_term() {
     let mut causes = causes(
         &[changed("4f2a", "payments", 5 * MINUTE), changed("91c0", "search", 12 * MINUTE)],

@@ -163,7 +163,7 @@ fn a_misspelt_field_is_named_with_its_place_and_the_name_meant() {
     refused(
         "kill_swich = true\n",
         "homeostat.toml:1:1: unknown field `kill_swich`, expected one of `kill_switch`, `environments`, \
-         `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`, `pull`; did you mean `kill_switch`?",
+         `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`, `pull`, `disaster`; did you mean `kill_switch`?",
     );
     refused(
         "# a comment\n[environments.stage]\n  timeout = 3\n",
@@ -313,7 +313,7 @@ fn the_json_form_has_the_same_fields_and_the_same_checks() {
     assert_eq!(
         message("{\n \"kill_swich\": 1}"),
         "body:2:13: unknown field `kill_swich`, expected one of `kill_switch`, \
-         `environments`, `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`, `pull`; did you mean `kill_switch`?"
+         `environments`, `service`, `source`, `maintenance`, `learning`, `retention`, `sink`, `reconcile`, `pull`, `disaster`; did you mean `kill_switch`?"
     );
     assert_eq!(
         message("{\"environments\":{\"dev\":{\"score_min\":-1}}}"),
@@ -443,4 +443,44 @@ fn a_pull_that_cannot_be_is_refused_with_its_field() {
         pull(""),
         other.replace("id = \"shop\"", "id = \"b\"").replace("\"prod\"", "\"dev\"")
     ));
+}
+
+#[test]
+fn calls_lead_to_services_there_are() {
+    let service = |calls: &str| {
+        format!("[[service]]\nname = \"shop\"\ncalls = {calls}\n[[service]]\nname = \"billing\"\n")
+    };
+    assert_eq!(read(&service("[\"billing\"]")).services[0].calls, ["billing"]);
+    let error = Config::from_toml(&service("[\"billing\", \"biling\"]"), FILE).unwrap_err().to_string();
+    assert!(error.contains("`service[0].calls[1]`: no [[service]] is named `biling`"), "{error}");
+}
+
+#[test]
+fn a_disaster_needs_what_it_is_known_by_and_what_is_to_be_done() {
+    let disaster = |more: &str, trigger: &str| {
+        format!(
+            "[[service]]\nname = \"shop\"\n[[disaster]]\nname = \"fire\"\nplaybook = \"run\"\n\
+             recovery_s = 600\ntrigger = [{trigger}]\n{more}\n"
+        )
+    };
+    let good = "{ kind = \"blind\", services_min = 3 }, { kind = \"run-failed\", service = \"shop\" }";
+    let read = read(&disaster("", good)).disasters.remove(0);
+    assert_eq!((read.env.as_str(), read.window_s, read.calm_s), ("*", 600, 300));
+    assert!(read.concerns("prod") && read.triggers[1].services_min == 1);
+    let check = |more: &str, trigger: &str, expected: &str| {
+        let error = Config::from_toml(&disaster(more, trigger), FILE).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    check("", "", "at least one is needed");
+    check("", "{ kind = \"flood\" }", "no finding is of this kind; there are deployment-failed");
+    check("", "{ kind = \"disaster\" }", "no finding is of this kind");
+    check("", "{ kind = \"blind\", services_min = 17 }", "17 is not within 1 to 16");
+    check("", "{ kind = \"blind\", service = \"shop\", services_min = 2 }", "2 is not within 1 to 1");
+    check("", "{ kind = \"blind\", service = \"shpo\" }", "no [[service]] is named `shpo`");
+    check("env = \"mars\"", good, "no environment is named `mars`");
+    check("calm_s = 0", good, "0 is not within 1 to 86400");
+    check("window_s = 100000", good, "100000 is not within");
+    let twice = format!("{}{}", disaster("", good), disaster("", good).split_once("\"shop\"\n").unwrap().1);
+    let error = Config::from_toml(&twice, FILE).unwrap_err().to_string();
+    assert!(error.contains("`fire` is given twice"), "{error}");
 }

@@ -31,6 +31,7 @@ deployment = "shop"
 [[service]]
 name = "checkout"
 pipeline_env = "stage"
+calls = ["shop"]
 [service.github]
 repository = "acme/checkout"
 environments = { stage = "staging" }
@@ -51,6 +52,9 @@ struct File {
     /// Maintenance windows.
     #[serde(default)]
     maintenance: Vec<Table>,
+    /// Disasters.
+    #[serde(default)]
+    disaster: Vec<Table>,
     steps: Vec<String>,
     #[serde(default)]
     expect: Expect,
@@ -86,19 +90,21 @@ impl Scenario {
             let step = Step::parse(&line).with_context(|| format!("{name}: no step is called `{line}`"))?;
             Ok((line, step))
         };
-        let config = config(file.environment, file.maintenance)?;
+        let config = config(file.environment, file.maintenance, file.disaster)?;
         let steps = file.steps.into_iter().map(parse).collect::<Result<_>>()?;
         Ok(Self { about: file.about, steps, expect: file.expect, config })
     }
 }
 
-fn config(environment: Table, maintenance: Vec<Table>) -> Result<String> {
+fn config(environment: Table, maintenance: Vec<Table>, disaster: Vec<Table>) -> Result<String> {
     let mut config: Table = CONFIG.parse()?;
     let stage = config.get_mut("environments").and_then(|all| all.get_mut("stage"));
     let stage = stage.and_then(Value::as_table_mut).context("the configuration has no stage")?;
     stage.extend(environment);
-    if !maintenance.is_empty() {
-        config.insert("maintenance".to_owned(), maintenance.into());
+    for (name, tables) in [("maintenance", maintenance), ("disaster", disaster)] {
+        if !tables.is_empty() {
+            config.insert(name.to_owned(), tables.into());
+        }
     }
     Ok(toml::to_string(&config)?)
 }

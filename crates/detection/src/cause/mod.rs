@@ -186,15 +186,17 @@ impl Causes {
         stored::encode(self)
     }
 
-    /// Something was changed.
+    /// Something was changed. The same id in two services, as a commit of a repository that both are
+    /// built from, is two changes; what either of them leads is one incident all the same.
     pub fn change(&mut self, change: &Change<'_>) {
         let id = bounded_name(change.id, ID_BYTES_MAX);
-        let earlier = self.changes.iter().find(|known| known.id() == id).map(KnownChange::at_s);
-        let at_s = earlier.unwrap_or(u64::MAX).min(change.at_ms / 1000);
-        self.changes.retain(|known| known.id() != id);
         let service = bounded_name(change.service, SERVICE_BYTES_MAX);
+        let same = |known: &KnownChange| known.id() == id && known.service() == service;
+        let earlier = self.changes.iter().find(|known| same(known)).map(KnownChange::at_s);
+        let at_s = earlier.unwrap_or(u64::MAX).min(change.at_ms / 1000);
+        self.changes.retain(|known| !same(known));
         self.changes.push(KnownChange(id, service, at_s, thousandths(change.failure)));
-        self.changes.sort_by(|a, b| (a.at_s(), a.id()).cmp(&(b.at_s(), b.id())));
+        self.changes.sort_by(|a, b| (a.at_s(), a.id(), a.service()).cmp(&(b.at_s(), b.id(), b.service())));
         let surplus = self.changes.len().saturating_sub(CHANGES_MAX);
         self.changes.drain(..surplus);
         self.forget_splits();

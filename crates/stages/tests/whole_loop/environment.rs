@@ -132,12 +132,18 @@ fn what_a_called_service_did_is_one_incident_and_takes_no_release_of_the_callers
 
 #[test]
 fn what_no_change_explains_is_left_to_a_person() {
-    let world = World::of_services("");
-    world.requests("shop", 50.0);
-    let incident = world.incident_of("shop");
-    assert_eq!(incident.state, IncidentState::Escalated);
-    assert!(said(&incident, "no change explains it"), "{:#?}", incident.timeline);
-    assert_eq!(world.changes_asked(), 0);
+    let check = |age_ms: u64, held: bool| {
+        let world = World::of_services("");
+        world.release("shop", "5000003", age_ms);
+        world.requests("shop", 50.0);
+        let incident = world.incident_of("shop");
+        assert_eq!(said(&incident, "no change explains it"), held, "{:#?}", incident.timeline);
+        assert_eq!(world.changes_asked(), usize::from(!held), "{age_ms}");
+        assert_eq!(incident.state == IncidentState::Escalated, held);
+    };
+    check(9 * HOUR_MS, false);
+    check(10 * HOUR_MS, true);
+    check(73 * HOUR_MS, true);
 }
 
 #[test]
