@@ -19,6 +19,7 @@ use crate::{
     progress::happened_ms,
     score::{Part, Standing, evidence},
     settings::Settings,
+    stored,
 };
 
 /// A new version that was called bad and is not heard of for so long, while the old one is, was
@@ -49,7 +50,7 @@ pub(crate) enum News {
 /// Both versions since the release.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Canary {
-    #[serde(with = "packed")]
+    #[serde(with = "stored::text")]
     rollout: Rollout,
     /// A finding is open.
     pub(crate) open: Option<Regression>,
@@ -68,7 +69,7 @@ pub(crate) struct Canary {
     /// The last observation of an arm.
     event: String,
     /// How it went.
-    #[serde(default, with = "packed_plot")]
+    #[serde(default, with = "stored::text")]
     plot: Plot,
 }
 
@@ -325,42 +326,4 @@ fn signals(event: &Event) -> Vec<What> {
 fn words(decision: &Decision) -> String {
     let reason = decision.because.first().map_or("nothing to go by yet", |because| because.text.as_str());
     format!("canary {}: {reason}; score {:.0} of 100", decision.verdict.name(), decision.score)
-}
-
-/// The judge's own compact form, as text.
-mod packed {
-    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use crate::judge::Rollout;
-
-    pub(super) fn serialize<S: Serializer>(rollout: &Rollout, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&STANDARD_NO_PAD.encode(rollout.encode()))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Rollout, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = STANDARD_NO_PAD.decode(text).map_err(de::Error::custom)?;
-        Rollout::decode(Some(&bytes)).map_err(de::Error::custom)
-    }
-}
-
-/// The plot, packed as the judge's state is.
-mod packed_plot {
-    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use crate::{plot::Plot, stored};
-
-    const SCHEMA: u32 = 1;
-
-    pub(super) fn serialize<S: Serializer>(plot: &Plot, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&STANDARD_NO_PAD.encode(stored::pack(SCHEMA, plot)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Plot, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = STANDARD_NO_PAD.decode(text).map_err(de::Error::custom)?;
-        stored::unpack("the plot", SCHEMA, &bytes).map_err(de::Error::custom)
-    }
 }

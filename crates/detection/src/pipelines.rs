@@ -19,6 +19,7 @@ use crate::{
     recent::short_digest,
     run::{Failed, Run, Runs},
     score::evidence,
+    stored::{self, Packed, StoredError},
 };
 
 /// Pipelines kept for a service, 1 KB each: a few workflows on the branch that counts. The one with
@@ -26,6 +27,8 @@ use crate::{
 const PIPELINES_MAX: usize = 6;
 /// A pipeline that was not heard of for so long makes room first: thirty days.
 const STALE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+/// The version of a pipeline's stored form.
+const FORM: u32 = 1;
 /// A run is worth its cost above this.
 const WORTH_MIN: f64 = 1.0;
 
@@ -41,7 +44,7 @@ struct Known {
     seen_ms: u64,
     /// Runs taken in, all told.
     runs: u32,
-    #[serde(with = "packed")]
+    #[serde(with = "stored::text")]
     state: Pipeline,
 }
 
@@ -162,23 +165,12 @@ fn counted(runs: u32) -> String {
     if runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") }
 }
 
-/// The pipeline's compact form, as text.
-mod packed {
-    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    use crate::{flake::Pipeline, stored};
-
-    /// The version of this form.
-    const FORM: u32 = 1;
-
-    pub(super) fn serialize<S: Serializer>(state: &Pipeline, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&STANDARD_NO_PAD.encode(stored::pack(FORM, state)))
+impl Packed for Pipeline {
+    fn packed(&self) -> Vec<u8> {
+        stored::pack(FORM, self)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Pipeline, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = STANDARD_NO_PAD.decode(text).map_err(de::Error::custom)?;
-        stored::unpack("a pipeline", FORM, &bytes).map_err(de::Error::custom)
+    fn unpacked(bytes: &[u8]) -> Result<Self, StoredError> {
+        stored::unpack("a pipeline", FORM, bytes)
     }
 }

@@ -13,7 +13,11 @@ use crate::{
     judge::{Glance, Shown, told},
     number::float,
     sequential::{Arms, Tally},
+    stored::{self, Packed, StoredError},
 };
+
+/// The version of the stored form.
+const FORM: u32 = 1;
 
 /// Points of a plot: a terminal is no wider, and no more is seen in a small picture.
 pub(crate) const POINTS_MAX: usize = 60;
@@ -163,6 +167,16 @@ impl Moment {
 #[expect(clippy::cast_possible_truncation, reason = "what is lost is less than what is told")]
 fn single(value: f64) -> f32 {
     (value as f32).clamp(f32::MIN, f32::MAX)
+}
+
+impl Packed for Plot {
+    fn packed(&self) -> Vec<u8> {
+        stored::pack(FORM, self)
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<Self, StoredError> {
+        stored::unpack("the plot", FORM, bytes)
+    }
 }
 
 #[cfg(test)]

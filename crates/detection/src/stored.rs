@@ -93,6 +93,33 @@ pub(crate) fn pack(form: u32, state: &impl Serialize) -> Vec<u8> {
     postcard::to_allocvec(&(form, state)).unwrap_or_default()
 }
 
+/// A state that is part of another one's JSON, as the text of its packed form.
+pub(crate) trait Packed: Sized {
+    /// The packed form.
+    fn packed(&self) -> Vec<u8>;
+
+    /// Reads it.
+    fn unpacked(bytes: &[u8]) -> Result<Self, StoredError>;
+}
+
+/// For `#[serde(with = "stored::text")]`: base64, a third longer than the bytes.
+pub(crate) mod text {
+    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::Packed;
+
+    pub(crate) fn serialize<T: Packed, S: Serializer>(state: &T, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD_NO_PAD.encode(state.packed()))
+    }
+
+    pub(crate) fn deserialize<'de, T: Packed, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = STANDARD_NO_PAD.decode(text).map_err(de::Error::custom)?;
+        T::unpacked(&bytes).map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The state of a rollout as bytes: compact, versioned.
 
 use super::rollout::Rollout;
-use crate::stored::{self, StoredError};
+use crate::stored::{self, Packed, StoredError};
 
 /// The stored form's version.
 const SCHEMA: u32 = 1;
@@ -18,5 +18,15 @@ impl Rollout {
     /// The stored form: at most 1 KB with one metric of counts, 4 KB with one of measurements.
     pub fn encode(&self) -> Vec<u8> {
         stored::pack(SCHEMA, self)
+    }
+}
+
+impl Packed for Rollout {
+    fn packed(&self) -> Vec<u8> {
+        self.encode()
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<Self, StoredError> {
+        Self::decode(Some(bytes))
     }
 }

@@ -12,7 +12,6 @@ use crate::types;
 /// JSON form of [`types::TimelineFact`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Form", into = "Form")]
-#[expect(clippy::large_enum_variant, reason = "the generated type has the same cases, unboxed")]
 pub enum TimelineFact {
     /// The detector found something.
     Finding(Finding),
