@@ -34,6 +34,8 @@ pub(crate) struct Summary {
     updated_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     closed_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<wire::Cause>,
 }
 
 /// Lists incidents, newest first.
@@ -59,7 +61,7 @@ pub(crate) async fn show<R: Redis>(store: &ScriptStore<R>, id: &str) -> Result<A
     Ok(whole(StatusCode::OK, "application/json", stored(store, id).await?))
 }
 
-async fn stored<R: Redis>(store: &ScriptStore<R>, id: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) async fn stored<R: Redis>(store: &ScriptStore<R>, id: &str) -> Result<Vec<u8>, Problem> {
     let value = views::value(store.redis(), &view::incident_key(id)).await?;
     value.ok_or_else(|| Problem::not_found().saying("there is no such incident, or it is long over"))
 }

@@ -74,6 +74,9 @@ fn about(method: &Method, path: &str) -> About {
     let posts = method == Method::POST;
     match path {
         "/" => About { kind: "text/html", ..of("A plain page", &[]) },
+        "/incidents/{id}" => {
+            About { kind: "text/html", ..of("An incident as a page, with its picture", &[]) }
+        }
         "/health" => of("Whether the process answers", &[]),
         "/ready" => of("Whether Redis and the key-value store answer, and how durable Redis is", &[]),
         "/metrics" => {

@@ -32,6 +32,8 @@ pub enum Route {
     Incidents,
     /// One incident, by id.
     Incident(String),
+    /// The same as a page.
+    IncidentPage(String),
     /// An operator's word on an incident.
     Word(String, OperatorVerb),
     /// List services.
@@ -96,6 +98,7 @@ static TABLE: LazyLock<Vec<Line>> = LazyLock::new(|| {
     let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
     vec![
         line(get.clone(), "/", Operators, |_| Route::Dashboard),
+        line(get.clone(), "/incidents/{id}", Operators, |of| Route::IncidentPage(part(of, "id"))),
         line(get.clone(), "/health", Everyone, |_| Route::Health),
         line(get.clone(), "/ready", Everyone, |_| Route::Ready),
         line(get.clone(), "/metrics", Everyone, |_| Route::Metrics),
@@ -211,6 +214,7 @@ mod tests {
         check(Method::GET, "/", Ok(Route::Dashboard));
         check(Method::GET, "/health/", Ok(Route::Health));
         check(Method::HEAD, "/health", Ok(Route::Health));
+        check(Method::GET, "/incidents/i1", Ok(Route::IncidentPage("i1".to_owned())));
         check(Method::GET, "/api/v1/incidents/i1", Ok(Route::Incident("i1".to_owned())));
         check(
             Method::POST,

@@ -15,8 +15,7 @@ use crate::answer::{Answer, Problem, json};
 use crate::port::Snapshots;
 use crate::route::{self, Route};
 use crate::{
-    configuration, dashboard, dead, events, gate, health, incidents, kept, metrics, openapi, outside,
-    services,
+    configuration, dead, events, gate, health, incidents, kept, metrics, openapi, outside, page, services,
 };
 
 /// The longest body taken, bytes: a batch of events, or a configuration.
@@ -94,12 +93,13 @@ async fn answer<R: Redis, S: Snapshots>(
         Route::Health => Ok(health::health(world.dev_mode)),
         Route::Ready => Ok(health::ready(world).await),
         Route::Metrics => metrics::answer(store).await,
-        Route::Dashboard => dashboard::answer(world).await,
+        Route::Dashboard => page::dashboard::answer(world).await,
         Route::OpenApi => Ok(openapi::answer()),
         Route::SubmitEvents => events::take(world, admission.admitted, &parts.headers, body).await,
         Route::Events => events::list(store, query).await,
         Route::Incidents => incidents::list(store, query).await,
         Route::Incident(id) => incidents::show(store, &id).await,
+        Route::IncidentPage(id) => page::incident::answer(store, &id, world.now_ms).await,
         Route::Word(id, verb) => {
             let key = generic::delivery_id(&parts.headers);
             let key = key.map_err(|why| Problem::bad(generic::IDEMPOTENCY_KEY, why.to_string()))?;

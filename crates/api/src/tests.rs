@@ -507,8 +507,15 @@ fn the_page_and_the_plain_routes_answer() {
     let page = api.send("GET /", &[], "");
     let html = std::str::from_utf8(page.body()).unwrap();
     assert_eq!(page.status(), 200);
-    assert!(html.contains("awaiting-approval") && html.contains("/api/v1/incidents/i0"), "{html}");
+    assert!(html.contains("awaiting-approval") && html.contains("href=\"/incidents/i0\""), "{html}");
     assert!(page.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    let page = api.send("GET /incidents/i0", &[], "");
+    assert_eq!(
+        (page.status().as_u16(), page.headers()["content-type"].to_str().unwrap()),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(page.headers()["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    assert_eq!(api.send("GET /incidents/nothing", &[], "").status(), 404);
     assert_eq!(api.get("/api/v1/openapi.json").1["openapi"], "3.1.0");
     assert_eq!(api.get("/api/v1/policy").1, json!({"version": 0, "rows": []}));
     let head = api.send("HEAD /health", &[], "");

@@ -40,7 +40,7 @@ pub use depth::{DEPTH_MAX, within_depth};
 pub use fact::TimelineFact;
 pub use incident::{Incident, IncidentState, OperatorVerb, OperatorWord, TimelineItem};
 pub use judge::{
-    Assessment, AssessmentRequest, Evidence, Finding, FindingKind, Health, Plot, PlotPoint, Release,
+    Assessment, AssessmentRequest, Cause, Evidence, Finding, FindingKind, Health, Plot, PlotPoint, Release,
     Severity, Verdict,
 };
 pub use plan::{Choice, Decision, Guard, GuardCheck, Mode, Plan, PolicyContext, Prediction, Remedy, Request};

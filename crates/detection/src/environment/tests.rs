@@ -46,13 +46,15 @@ fn after(events: &[Event]) -> ServiceState {
 fn what_is_wrong_is_told_until_it_is_over() {
     let failed = event(EventKind::Deployment, Status::Failure, 1_000, "two");
     let errors = Signal { name: "error-rate".to_owned(), value: 0.5, unit: "1".to_owned(), samples: 1_000 };
-    let mut reported = event(EventKind::Observation, Status::Unknown, 2_000, "");
-    reported.signals = vec![errors];
+    let report = |at_ms: u64| Event {
+        signals: vec![errors.clone()],
+        ..event(EventKind::Observation, Status::Unknown, at_ms, "")
+    };
     let mended = event(EventKind::Deployment, Status::Success, 3_000, "one");
     assert_eq!(troubles(&after(&[])), []);
     assert_eq!(troubles(&after(std::slice::from_ref(&failed))), [FindingKind::DeploymentFailed]);
-    let both = [failed, reported, mended];
-    assert_eq!(troubles(&after(&both[..2])), [FindingKind::DeploymentFailed, FindingKind::ErrorRateHigh]);
+    let both = [failed, report(2_000), report(2_500), mended];
+    assert_eq!(troubles(&after(&both[..3])), [FindingKind::DeploymentFailed, FindingKind::ErrorRateHigh]);
     assert_eq!(troubles(&after(&both)), [], "a newer release is judged by itself");
 }
 
