@@ -106,6 +106,22 @@ fn one_commit_in_two_services_is_two_changes_and_one_incident() {
 }
 
 #[test]
+fn a_services_own_change_is_weighed_however_many_others_there_were_since() {
+    let mut causes = Causes::default();
+    for number in 0..2 * CHANGES_MAX as u64 {
+        let id = format!("other{number}");
+        causes.change(&changed(&id, "elsewhere", 20 * MINUTE - number * 1_000));
+    }
+    causes.own("web", [changed("a", "web", HOUR)]);
+    causes.signal(&symptom("web"));
+    let blame = causes.blame(&errors("web"), &shop()).unwrap();
+    assert_eq!(blame.suspects.len(), CHANGES_MAX);
+    assert_eq!(blame.leading().map(|leading| leading.change.as_str()), Some("a"), "{}", blame.text);
+    causes.change(&changed("newest", "elsewhere", MINUTE));
+    assert!(causes.encode().len() <= 4096);
+}
+
+#[test]
 fn the_text_has_every_term() {
     let mut causes = causes(
         &[changed("4f2a", "payments", 5 * MINUTE), changed("91c0", "search", 12 * MINUTE)],

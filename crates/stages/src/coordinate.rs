@@ -51,7 +51,8 @@ impl Coordinate {
         let mut finding = types::Finding::from(weigh.finding);
         let mut effects = Effects::default();
         if let Ok(mut causes) = Causes::decode(place.state.get(name::CAUSES_FIELD)) {
-            weigh.changes.iter().for_each(|change| causes.change(&of_form(change, &finding.service)));
+            causes
+                .own(&finding.service, weigh.changes.iter().map(|change| of_form(change, &finding.service)));
             finding.cause = self.cause(&mut causes, &finding, weigh.split, weigh.changes.last());
             effects.state.push((name::CAUSES_FIELD.to_owned(), Some(causes.encode())));
         }

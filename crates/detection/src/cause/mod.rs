@@ -189,6 +189,18 @@ impl Causes {
     /// Something was changed. The same id in two services, as a commit of a repository that both are
     /// built from, is two changes; what either of them leads is one incident all the same.
     pub fn change(&mut self, change: &Change<'_>) {
+        self.insert(change);
+        self.make_room(None);
+    }
+
+    /// What a service with a symptom knows of its own changes: however many others there were since,
+    /// those make room first.
+    pub fn own<'a>(&mut self, service: &str, changes: impl IntoIterator<Item = Change<'a>>) {
+        changes.into_iter().take(CHANGES_MAX).for_each(|change| self.insert(&change));
+        self.make_room(Some(&bounded_name(service, SERVICE_BYTES_MAX)));
+    }
+
+    fn insert(&mut self, change: &Change<'_>) {
         let id = bounded_name(change.id, ID_BYTES_MAX);
         let service = bounded_name(change.service, SERVICE_BYTES_MAX);
         let same = |known: &KnownChange| known.id() == id && known.service() == service;
@@ -197,8 +209,14 @@ impl Causes {
         self.changes.retain(|known| !same(known));
         self.changes.push(KnownChange(id, service, at_s, thousandths(change.failure)));
         self.changes.sort_by(|a, b| (a.at_s(), a.id(), a.service()).cmp(&(b.at_s(), b.id(), b.service())));
-        let surplus = self.changes.len().saturating_sub(CHANGES_MAX);
-        self.changes.drain(..surplus);
+    }
+
+    /// The oldest goes, one of `kept` last.
+    fn make_room(&mut self, kept: Option<&str>) {
+        while self.changes.len() > CHANGES_MAX {
+            let oldest = self.changes.iter().position(|known| Some(known.service()) != kept);
+            self.changes.remove(oldest.unwrap_or(0));
+        }
         self.forget_splits();
     }
 
