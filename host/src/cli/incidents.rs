@@ -5,7 +5,7 @@
 use clap::Args;
 use homeostat_schema::time;
 use homeostat_schema::types::IncidentState;
-use homeostat_schema::wire::Incident;
+use homeostat_schema::wire::{Cause, Incident};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,6 +27,9 @@ Exit codes: 0 done, also when there is none; 1 no such incident or no answer, 2 
 
 /// Pages asked for at most: a filter that matches little gives short ones.
 const PAGES_MAX: usize = 20;
+
+/// Of a change's name, in a line of the list.
+const CHANGE_CHARS: usize = 7;
 
 /// What the API gives in one page.
 const PAGE: u16 = 200;
@@ -77,6 +80,8 @@ struct Row {
     title: String,
     state: String,
     opened_at: String,
+    #[serde(default)]
+    cause: Option<Cause>,
 }
 
 /// Lists incidents, or shows one.
@@ -154,10 +159,44 @@ fn query(arguments: &Arguments, cursor: Option<String>) -> Vec<(&'static str, St
     filters.chain([("limit", arguments.limit.min(PAGE).to_string())]).collect()
 }
 
+/// With what is blamed, so that those of one cause are seen to be one incident.
+fn titled(title: &str, cause: Option<&Cause>) -> String {
+    match cause.map(|cause| (cause, &cause.change, &cause.service)) {
+        Some((cause, Some(change), Some(service))) if cause.blamed => {
+            let short: String = change.chars().take(CHANGE_CHARS).collect();
+            format!("{title}, by {short} of {service} ({})", cause.incident)
+        }
+        _ => title.to_owned(),
+    }
+}
+
 fn row(item: Value, now_ms: u64) -> Option<Vec<String>> {
     let row: Row = serde_json::from_value(item).ok()?;
     let age = time::parse(&row.opened_at)
         .map_or_else(|_| "?".to_owned(), |at| output::span(now_ms.saturating_sub(at)));
-    let cells = [row.state, row.env, row.service, age, row.id, row.title];
+    let title = titled(&row.title, row.cause.as_ref());
+    let cells = [row.state, row.env, row.service, age, row.id, title];
     Some(cells.iter().map(|cell| output::plain(cell)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_tells_what_is_blamed() {
+        let title = |blamed: bool| {
+            let item = json!({
+                "id": "i1", "env": "prod", "service": "shop", "title": "errors", "state": "open",
+                "opened_at": "2026-03-01T10:00:00Z",
+                "cause": {"incident": "cause-1", "findings": 2, "change": "600d1dea0b0b", "service": "billing",
+                          "probability": 0.9, "blamed": blamed, "text": ""},
+            });
+            row(item, 0).and_then(|cells| cells.last().cloned()).expect("a line")
+        };
+        assert_eq!(title(true), "errors, by 600d1de of billing (cause-1)");
+        assert_eq!(title(false), "errors");
+    }
 }
