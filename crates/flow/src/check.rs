@@ -188,6 +188,7 @@ fn kept(key: &str, keep: u32) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Ring;
 
     const ONE: Stage = Stage::new("one");
 
@@ -204,7 +205,8 @@ mod tests {
     }
 
     fn output_to(stage: Stage) -> Effects {
-        let output = Output { stage, shard: Shard::service(0), fields: vec![], payload: vec![] };
+        let output =
+            Output { stage, shard: Shard::service(0), fields: vec![], payload: vec![], ring: Ring::Now };
         Effects { outputs: vec![output], ..Effects::default() }
     }
 

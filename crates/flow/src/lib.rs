@@ -43,5 +43,5 @@ pub use step::{
 };
 pub use store::{
     Batch, Commit, Committed, DeadLetter, Failure, Fetch, Fetched, Ingest, Ingested, Lag, Release, Released,
-    Replayed, Store, StoreError, TickReport,
+    Replayed, Ring, Store, StoreError, TickReport,
 };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::name::{Shard, Stage};
+use crate::store::Ring;
 
 /// What a step may know of the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Output {
     pub fields: Vec<String>,
     /// Not parsed by the flow.
     pub payload: Vec<u8>,
+    /// When a worker is called for it. Whatever the answer, entries of an inbox keep their order.
+    pub ring: Ring,
 }
 
 /// A timer of this stage and shard; setting the same name (and fields) again moves it.

@@ -174,12 +174,13 @@ pub struct Release<'a> {
     pub ring: Ring,
 }
 
-/// What a release does about work it leaves behind.
+/// When a worker is called for work that is there now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ring {
-    /// Rings: the drain merely reached its bound.
+    /// A bell rings: the drain merely reached its bound, or somebody waits for what was put out.
     Now,
-    /// Leaves it to the next tick: something failed, and ringing at once would hammer it.
+    /// The next tick rings: something failed, and ringing at once would hammer it; or nobody waits,
+    /// and what comes next to the same inbox rings anyway.
     AtTick,
 }
 

@@ -7,7 +7,7 @@ use crate::limits::RUN_MAX;
 use crate::name::{Kind, Shard, Stage, home_keys, key, view_key};
 use crate::redis::Reply;
 use crate::step::{Effects, Input, Output, State, Timer, Write};
-use crate::store::{Batch, Commit, DeadLetter, Fetched, StoreError};
+use crate::store::{Batch, Commit, DeadLetter, Fetched, Ring, StoreError};
 
 /// The keys and arguments of one script call.
 pub(crate) struct Call {
@@ -151,7 +151,9 @@ impl Operations {
         let inbox = self.position(key(Kind::Inbox, output.stage, &output.shard));
         let bell = self.position(key(Kind::Bell, output.stage, &output.shard));
         let call = self.one("output").number(inbox).number(bell);
-        call.arg(output.stage.as_str()).arg(output.stage.channel());
+        // Without a channel nothing is rung.
+        let channel = if output.ring == Ring::Now { output.stage.channel() } else { String::new() };
+        call.arg(output.stage.as_str()).arg(channel);
         call.arg(output.shard.as_str()).arg(fields::join(&output.fields)).arg(output.payload.as_slice());
     }
 

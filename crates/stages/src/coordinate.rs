@@ -10,7 +10,9 @@
 
 use homeostat_detection::cause::{BLAME_MIN, Calls, Causes, Change, FAILURE_USUAL, Signal, Signature};
 use homeostat_detection::disaster::{self, Judged, Scenario, Told, Trigger, Watch};
-use homeostat_flow::{Context, Effects, Input, Output, Shard, Stage, State, Step, StepError, Timer, Verdict};
+use homeostat_flow::{
+    Context, Effects, Input, Output, Ring, Shard, Stage, State, Step, StepError, Timer, Verdict,
+};
 use homeostat_schema::config::{Config, Disaster};
 use homeostat_schema::{id, types, types::FindingKind};
 
@@ -273,8 +275,14 @@ pub(crate) fn is_waited_for(config: &Config, env: &str, kind: &FindingKind) -> b
     config.environments.contains_key(env) && triggers.any(|trigger| trigger.kind == kind.name())
 }
 
-/// An entry on its way to its environment's shard, with all its step may need.
+/// An entry on its way to its environment's shard, with all its step may need. Nobody waits for a
+/// release to be known: it is there when the next finding is weighed.
 pub(crate) fn for_environment(config: &Config, env: &str, entry: &CoordinateEntry) -> Output {
+    let waited_for = match entry {
+        CoordinateEntry::Weigh(_) => true,
+        CoordinateEntry::Changed { .. } => false,
+        CoordinateEntry::Trouble(told) => is_waited_for(config, env, &FindingKind::named(&told.kind)),
+    };
     let watched = config.disasters.iter().filter(|disaster| disaster.concerns(env));
     let disasters = watched.map(|disaster| name::disaster_field(&disaster.name));
     Output {
@@ -282,6 +290,7 @@ pub(crate) fn for_environment(config: &Config, env: &str, entry: &CoordinateEntr
         shard: Shard::environment(env),
         fields: std::iter::once(name::CAUSES_FIELD.to_owned()).chain(disasters).collect(),
         payload: entry::encode(entry),
+        ring: if waited_for { Ring::Now } else { Ring::AtTick },
     }
 }
 

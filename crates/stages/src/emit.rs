@@ -10,8 +10,8 @@ use homeostat_emit::cdevents::CdEvent;
 use homeostat_emit::delivery::{self, Delivery};
 use homeostat_emit::schedule::{self, Then};
 use homeostat_flow::{
-    Action, CallOutcome, Clock, Context, Effects, Input, LookFirst, Opening, Output, Shard, Stage, State,
-    StepError, Timer, Write,
+    Action, CallOutcome, Clock, Context, Effects, Input, LookFirst, Opening, Output, Ring, Shard, Stage,
+    State, StepError, Timer, Write,
 };
 use homeostat_schema::{
     config::{Config, Sink},
@@ -179,13 +179,19 @@ pub fn for_sinks(config: &Config, told: impl Fn(&Sink) -> Vec<CdEvent>) -> Vec<O
 /// One that was given up, on its way again.
 pub fn send_again(sink: &str, id: &str) -> Output {
     let payload = entry::encode(&EmitEntry::Again { id: id.to_owned() });
-    Output { stage: name::EMIT, shard: Shard::outlet(sink), fields: vec![field(id)], payload }
+    Output {
+        stage: name::EMIT,
+        shard: Shard::outlet(sink),
+        fields: vec![field(id)],
+        payload,
+        ring: Ring::Now,
+    }
 }
 
 fn send(delivery: Delivery, tried: u32) -> Output {
     let shard = Shard::outlet(&delivery.sink);
     let payload = entry::encode(&EmitEntry::Send { delivery, tried });
-    Output { stage: name::EMIT, shard, fields: Vec::new(), payload }
+    Output { stage: name::EMIT, shard, fields: Vec::new(), payload, ring: Ring::Now }
 }
 
 fn field(id: &str) -> String {

@@ -1,6 +1,6 @@
 //! What goes into each inbox: one closed enum a stage, as JSON of the wire forms.
 
-use homeostat_flow::{Output, Shard};
+use homeostat_flow::{Output, Ring, Shard};
 use homeostat_schema::{types, wire};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -139,6 +139,7 @@ pub fn for_event(event: &types::Event, shards: u32) -> Output {
         shard: name::shard_of_service(&event.service, shards),
         fields: vec![name::service_field(&event.env, &event.service)],
         payload: encode(&DetectEntry::Event(Box::new(event.clone().into()))),
+        ring: Ring::Now,
     }
 }
 
@@ -149,7 +150,8 @@ pub fn for_operator(word: &types::OperatorWord, env: &str, service: &str, shards
 
 /// An entry for the case of one service.
 pub(crate) fn for_plan(entry: &PlanEntry, env: &str, service: &str, shard: Shard) -> Output {
-    Output { stage: name::PLAN, shard, fields: vec![name::case_field(env, service)], payload: encode(entry) }
+    let fields = vec![name::case_field(env, service)];
+    Output { stage: name::PLAN, shard, fields, payload: encode(entry), ring: Ring::Now }
 }
 
 #[cfg(test)]

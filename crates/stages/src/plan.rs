@@ -1,6 +1,6 @@
 //! Plan: a finding, an attempt's result, an assessment or an operator's word moves a case on.
 
-use homeostat_flow::{Context, Effects, Input, Output, Stage, State, Step, StepError, Timer, Verdict};
+use homeostat_flow::{Context, Effects, Input, Output, Ring, Stage, State, Step, StepError, Timer, Verdict};
 use homeostat_policy::Policy;
 use homeostat_remedies::{
     connector::Endpoints,
@@ -114,7 +114,7 @@ fn output_of(context: &Context, command: Command) -> Option<Output> {
         }
         Command::VerifyAt { .. } => return None,
     };
-    Some(Output { stage, shard, fields: vec![field], payload })
+    Some(Output { stage, shard, fields: vec![field], payload, ring: Ring::Now })
 }
 
 fn verify_timer(field: &str, attempt: &str, due_ms: u64) -> Timer {

@@ -5,8 +5,8 @@
 //! the next timer. An entry sets the timers when a configuration was applied.
 
 use homeostat_flow::{
-    Action, CallOutcome, Clock, Context, Effects, Input, LookFirst, Opening, Output, Shard, Stage, State,
-    StepError, Timer, Write,
+    Action, CallOutcome, Clock, Context, Effects, Input, LookFirst, Opening, Output, Ring, Shard, Stage,
+    State, StepError, Timer, Write,
 };
 use homeostat_reconcile::{
     Answer, Look, Memory, Next, Observation, Origins, Outgoing, REQUEST_TIMEOUT_MS, Report, Silence,
@@ -175,6 +175,7 @@ impl<E: Errands> Reconcile<E> {
             shard: context.shard.clone(),
             fields: Vec::new(),
             payload: entry::encode(&look),
+            ring: Ring::Now,
         };
         Effects { outputs: vec![output], ..Effects::default() }
     }
@@ -265,7 +266,13 @@ impl<E> Reconcile<E> {
 /// Has the timers set by the configuration that was applied as this version.
 pub fn configured(version: u64) -> (Output, String) {
     let payload = entry::encode(&ReconcileEntry::Configured);
-    let output = Output { stage: name::RECONCILE, shard: Shard::global(), fields: Vec::new(), payload };
+    let output = Output {
+        stage: name::RECONCILE,
+        shard: Shard::global(),
+        fields: Vec::new(),
+        payload,
+        ring: Ring::Now,
+    };
     (output, format!("reconcile:configured:{version}"))
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use futures::executor::block_on;
 use homeostat_emit::delivery::Delivery;
 use homeostat_flow::{
-    Cell, Clock, Ingest, Ingested, Limits, MemoryStore, Output, Shard, Stage, Store, drain_calls,
+    Cell, Clock, Ingest, Ingested, Limits, MemoryStore, Output, Ring, Shard, Stage, Store, drain_calls,
 };
 use homeostat_reconcile::{Auth, Observation, Origins, Outgoing};
 use homeostat_schema::config::{Config, Sink};
@@ -160,7 +160,8 @@ impl World {
             body: "{}".to_owned(),
         };
         let payload = entry::encode(&EmitEntry::Send { delivery, tried: 0 });
-        let output = Output { stage: EMIT, shard: Shard::outlet(sink), fields: Vec::new(), payload };
+        let output =
+            Output { stage: EMIT, shard: Shard::outlet(sink), fields: Vec::new(), payload, ring: Ring::Now };
         self.put(&output, id);
     }
 

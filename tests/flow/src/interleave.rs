@@ -13,8 +13,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Waking, Poll, Waker};
 
+use homeostat_flow::Ring;
 use homeostat_flow::memory::MemoryStore;
-use homeostat_flow::store::Ring;
 use homeostat_flow::{
     Cell, Commit, Committed, Context, DeadLetter, Effects, Fetch, Fetched, Ingest, Ingested, Input, Lag,
     Limits, Release, Released, Replayed, Shard, Stage, State, Step, StepError, Store, StoreError, TickReport,

@@ -1,7 +1,9 @@
 //! Three stages in a row over orders-like payloads: what was done to each entry can be counted,
 //! and the state depends on the order in which it was done.
 
-use homeostat_flow::{Context, Effects, Input, Output, Shard, Stage, State, Step, StepError, Verdict, Write};
+use homeostat_flow::{
+    Context, Effects, Input, Output, Ring, Shard, Stage, State, Step, StepError, Verdict, Write,
+};
 
 /// First stage.
 pub const FIRST: Stage = Stage::new("first");
@@ -62,8 +64,13 @@ impl Relay {
     fn pass_on(self, event: &Event, input: &Input) -> Vec<Output> {
         // To another shard than its own, so that commits cross shards.
         let shard = homeostat_flow::cell::shard_of(&format!("{}{}", self.stage, event.service), self.shards);
-        let output =
-            |stage| Output { stage, shard, fields: vec![event.field()], payload: input.payload.clone() };
+        let output = |stage| Output {
+            stage,
+            shard,
+            fields: vec![event.field()],
+            payload: input.payload.clone(),
+            ring: Ring::Now,
+        };
         self.next.map(output).into_iter().collect()
     }
 }

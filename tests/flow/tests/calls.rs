@@ -5,7 +5,7 @@ use std::cell::{Cell as Flag, RefCell};
 use homeostat_flow::memory::{MemoryStore, View};
 use homeostat_flow::{
     Action, CallOutcome, Cell, Clock, Context, Effects, Ended, Ingest, Input, Limits, LookFirst, Opening,
-    Output, Shard, Stage, State, StepError, Store, Write, drain_calls,
+    Output, Ring, Shard, Stage, State, StepError, Store, Write, drain_calls,
 };
 use homeostat_flow_tests::fault::{FaultStore, Plan, Point};
 use homeostat_flow_tests::world::World;
@@ -103,6 +103,7 @@ impl Action for Poke<'_> {
             shard: Shard::global(),
             fields: vec![],
             payload: result.as_bytes().to_vec(),
+            ring: Ring::Now,
         };
         Ok(Effects {
             state: vec![(FIELD.to_owned(), Some(result.as_bytes().to_vec()))],

@@ -1,9 +1,8 @@
 //! The store's contract, on Redis and in memory alike.
 
-use homeostat_flow::store::Ring;
 use homeostat_flow::{
     Batch, Commit, Committed, Effects, Failure, Fetched, Ingested, Input, Output, Release, Released,
-    Replayed, Shard, Stage, Store, StoreError, Timer, Write,
+    Replayed, Ring, Shard, Stage, Store, StoreError, Timer, Write,
 };
 use homeostat_flow_tests::contract::{InMemory, ONE, OnRedis, Subject, TWO, ask, batch, home, names, put};
 
@@ -173,7 +172,8 @@ async fn an_unknown_stage_is_refused_whole<T: Subject>(subject: T) {
     let store = subject.store();
     put(store, &[], "1").await;
     let first = batch(store, 10).await;
-    let output = |stage| Output { stage, shard: home(), fields: vec![], payload: b"x".to_vec() };
+    let output =
+        |stage| Output { stage, shard: home(), fields: vec![], payload: b"x".to_vec(), ring: Ring::Now };
     let effects = Effects {
         state: vec![("f".to_owned(), Some(b"1".to_vec()))],
         outputs: vec![output(TWO), output(Stage::new("nowhere"))],
@@ -393,7 +393,8 @@ async fn outputs_reach_other_shards_and_are_seen_by_ticks<T: Subject>(subject: T
     let store = subject.store();
     put(store, &[], "1").await;
     let first = batch(store, 10).await;
-    let output = |shard| Output { stage: TWO, shard, fields: vec![], payload: b"o".to_vec() };
+    let output =
+        |shard| Output { stage: TWO, shard, fields: vec![], payload: b"o".to_vec(), ring: Ring::Now };
     let outputs = vec![output(Shard::environment("prod")), output(Shard::global()), output(Shard::global())];
     commit_all(store, &first, &Effects { outputs, ..Effects::default() }).await.expect("a commit");
     ask(store, Some(&first.token), 10).await;
@@ -439,7 +440,13 @@ async fn names_may_hold_any_letters<T: Subject>(subject: T) {
     let first = batch(store, 10).await;
     let effects = Effects {
         state: vec![(field.clone(), Some(b"v".to_vec()))],
-        outputs: vec![Output { stage: ONE, shard: home(), fields: vec![field.clone()], payload: vec![] }],
+        outputs: vec![Output {
+            stage: ONE,
+            shard: home(),
+            fields: vec![field.clone()],
+            payload: vec![],
+            ring: Ring::Now,
+        }],
         ..Effects::default()
     };
     commit_all(store, &first, &effects).await.expect("a commit");

@@ -6,7 +6,7 @@
 use homeostat_flow::memory::{MemoryStore, View};
 use homeostat_flow::name::{Kind, key};
 use homeostat_flow::{
-    Cell, Context, Effects, Ingest, Input, Limits, Output, Shard, Stage, State, Step, StepError, Store,
+    Cell, Context, Effects, Ingest, Input, Limits, Output, Ring, Shard, Stage, State, Step, StepError, Store,
     Timer, Verdict, Write, drain, views,
 };
 use homeostat_flow_tests::contract::{ONE, TWO, home};
@@ -77,6 +77,7 @@ fn output() -> impl Strategy<Value = Output> {
         shard: Shard::service(shard),
         fields: vec![],
         payload,
+        ring: Ring::Now,
     })
 }
 

@@ -2,8 +2,8 @@
 
 use homeostat_flow::name::{Kind, clock_key, key};
 use homeostat_flow::{
-    Bounds, Cell, CellError, Commit, Committed, Effects, Fetch, Fetched, Output, Redis, Shard, Stage, Store,
-    StoreError, Timer, Write, drain,
+    Bounds, Cell, CellError, Commit, Committed, Effects, Fetch, Fetched, Output, Redis, Ring, Shard, Stage,
+    Store, StoreError, Timer, Write, drain,
 };
 use homeostat_flow_tests::contract::{ONE, TWO, home, put};
 use homeostat_flow_tests::stages::{ALL, Event, FIRST, Relay, SECOND};
@@ -46,7 +46,8 @@ async fn a_planted_key_of_another_type_refuses_a_commit_whole() {
         world.command(&["DEL", &planted]).await;
         world.command(&["RPUSH", &planted, "planted"]).await;
         let before = everything(&world).await;
-        let output = Output { stage: TWO, shard: Shard::global(), fields: vec![], payload: vec![] };
+        let output =
+            Output { stage: TWO, shard: Shard::global(), fields: vec![], payload: vec![], ring: Ring::Now };
         let effects = Effects {
             state: vec![("f".to_owned(), Some(b"1".to_vec()))],
             outputs: vec![output],
@@ -216,4 +217,31 @@ async fn a_cell_with_another_number_of_shards_refuses_to_start() {
         matches!(&refused, Err(CellError::ShardsDiffer { stored, configured: 5 }) if stored == "4"),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_rung_by_the_next_tick() {
+    let world = World::start(2, &[ONE, TWO]);
+    let (shard, there) = (home(), Shard::global());
+    put(&world.store, &[], "1").await;
+    let Ok(Fetched::Batch(batch)) = world.store.fetch(&fetch(ONE, &shard)).await else { panic!("a batch") };
+    let bell = key(Kind::Bell, TWO, &there);
+    let output =
+        Output { stage: TWO, shard: there.clone(), fields: vec![], payload: vec![], ring: Ring::AtTick };
+    let effects = Effects { outputs: vec![output], ..Effects::default() };
+    let commit = Commit {
+        stage: ONE,
+        shard: &shard,
+        token: &batch.token,
+        seq: batch.seq,
+        lease_ms: 60_000,
+        consumed: &batch.inputs,
+        open: 0,
+        effects: &effects,
+        failed: None,
+    };
+    assert!(matches!(world.store.commit(&commit).await, Ok(Committed::Done { .. })));
+    assert_eq!(world.command(&["EXISTS", &bell]).await, ["0"]);
+    assert_eq!(world.store.tick().await.expect("a tick").rung, [(TWO, there.clone())]);
+    assert_eq!(world.command(&["EXISTS", &bell]).await, ["1"]);
 }

@@ -154,7 +154,7 @@ local read_one = {
     local stage, channel, shard, k, d = arg(), arg(), arg(), arg(), arg()
     will(function()
       append(inbox, shard, now, offset, k, d)
-      ring_once(bell, channel, shard)
+      if channel ~= '' then ring_once(bell, channel, shard) end
       appended[stage] = (appended[stage] or 0) + 1
     end)
   end,

@@ -4,7 +4,7 @@ use super::Inner;
 use super::inbox::EntryId;
 use super::view;
 use crate::step::{Effects, Input, Timer};
-use crate::store::{Commit, Committed, Failure, StoreError};
+use crate::store::{Commit, Committed, Failure, Ring, StoreError};
 
 impl Inner {
     pub(super) fn commit(&mut self, commit: &Commit<'_>, bell_ms: u64) -> Result<Committed, StoreError> {
@@ -65,7 +65,9 @@ impl Inner {
         }
         for output in &effects.outputs {
             self.append(output.stage, &output.shard, output.fields.clone(), output.payload.clone());
-            self.ring_once(output.stage, &output.shard, bell_ms);
+            if output.ring == Ring::Now {
+                self.ring_once(output.stage, &output.shard, bell_ms);
+            }
         }
         effects.writes.iter().try_for_each(|write| view::apply(&mut self.views, write, now_ms))
     }
