@@ -17,6 +17,9 @@ pub(crate) struct Timeline {
     text: String,
     /// Lines told and the last state, by incident.
     incidents: BTreeMap<String, (usize, String)>,
+    /// Incidents in the order they are told in: by step, and within a step by service, as those of
+    /// several shards open at one time.
+    order: Vec<String>,
     /// Requests told, by target.
     requests: BTreeMap<&'static str, usize>,
 }
@@ -24,7 +27,7 @@ pub(crate) struct Timeline {
 impl Timeline {
     pub(crate) fn new(about: &str) -> Self {
         let text = format!("{about}\n");
-        Self { text, incidents: BTreeMap::new(), requests: BTreeMap::new() }
+        Self { text, incidents: BTreeMap::new(), order: Vec::new(), requests: BTreeMap::new() }
     }
 
     pub(crate) fn step(&mut self, line: &str) {
@@ -43,6 +46,17 @@ impl Timeline {
     fn push(&mut self, line: &str) {
         // Writing to a text cannot fail.
         let _ = writeln!(self.text, "{line}");
+    }
+
+    /// Those that are new come after those told before.
+    fn in_order(&mut self, items: &[Value]) -> Vec<String> {
+        let word = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        let mut new: Vec<(String, String)> =
+            items.iter().map(|item| (word(item, "service"), word(item, "id"))).collect();
+        new.retain(|(_, id)| !self.order.contains(id));
+        new.sort();
+        self.order.extend(new.into_iter().map(|(_, id)| id));
+        self.order.clone()
     }
 
     fn incident(&mut self, incident: &Value, project: impl Fn(&str) -> String) {
@@ -83,7 +97,7 @@ impl Stage {
         let ids: Vec<&str> = items.iter().filter_map(|item| item["id"].as_str()).collect();
         let runs = self.runs.clone();
         let project = |text: &str| projected(text, &ids, &runs);
-        for id in ids.iter().rev() {
+        for id in self.timeline.in_order(&items) {
             let (_, incident) = self.ask("GET", &format!("/api/v1/incidents/{id}"), &Value::Null).await?;
             self.timeline.incident(&incident, project);
         }
