@@ -13,6 +13,7 @@
 //! Invariants: at most 48 findings, 4 KB; telling the same again or in another order changes
 //! nothing; each opening, each delay beyond the objective and each recovery is told once.
 
+use homeostat_schema::config::Trigger;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 mod scenario;
 mod text;
 
-pub use scenario::{Scenario, ScenarioError, TRIGGERS_MAX, Trigger};
+pub use scenario::Scenario;
 
 /// The stored form's version.
 const SCHEMA: u32 = 1;

@@ -53,6 +53,3 @@ impl Released {
         Self { id: id.clone(), at_ms: one.started_ms }
     }
 }
-
-#[cfg(test)]
-mod tests;

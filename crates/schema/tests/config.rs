@@ -479,6 +479,14 @@ fn a_disaster_needs_what_it_is_known_by_and_what_is_to_be_done() {
     check("", "{ kind = \"blind\", service = \"shpo\" }", "no [[service]] is named `shpo`");
     check("env = \"mars\"", good, "no environment is named `mars`");
     check("calm_s = 0", good, "0 is not within 1 to 86400");
+    check("", &[good; 5].join(", "), "10 are given, but at most 8 are allowed");
+    let changed = |from: &str, to: &str, expected: &str| {
+        let error = Config::from_toml(&disaster("", good).replace(from, to), FILE).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    changed("\"fire\"", "\"\"", "a name has lower-case letters");
+    changed("\"run\"", "\" \"", "what is to be done is expected");
+    changed("recovery_s = 600", "recovery_s = 0", "0 is not within 1 to 86400");
     check("window_s = 100000", good, "100000 is not within");
     let twice = format!("{}{}", disaster("", good), disaster("", good).split_once("\"shop\"\n").unwrap().1);
     let error = Config::from_toml(&twice, FILE).unwrap_err().to_string();

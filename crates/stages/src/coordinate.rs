@@ -9,7 +9,7 @@
 //! Invariant: every finding that comes in to be weighed goes out to plan, once.
 
 use homeostat_detection::cause::{BLAME_MIN, Calls, Causes, Change, FAILURE_USUAL, Signal, Signature};
-use homeostat_detection::disaster::{self, Judged, Scenario, Told, Trigger, Watch};
+use homeostat_detection::disaster::{self, Judged, Scenario, Told, Watch};
 use homeostat_flow::{
     Context, Effects, Input, Output, Ring, Shard, Stage, State, Step, StepError, Timer, Verdict,
 };
@@ -124,7 +124,7 @@ impl Coordinate {
     fn tell_disasters(&self, place: &Place<'_>, told: &TroubleForm) -> Effects {
         let mut effects = Effects::default();
         for disaster in self.disasters(place.env) {
-            let scenario = scenario(disaster);
+            let scenario = Scenario::from(disaster);
             let said = Told { kind: &told.kind, service: &told.service, at_ms: told.at_ms };
             join(
                 &mut effects,
@@ -139,7 +139,7 @@ impl Coordinate {
 
     /// One look at a disaster, after `first`. A state that cannot be read is left as it is.
     fn look(&self, place: &Place<'_>, scenario: &Scenario, first: impl FnOnce(&mut Watch)) -> Effects {
-        let field = name::disaster_field(&scenario.name);
+        let field = name::disaster(&scenario.name);
         let Ok(mut watch) = Watch::decode(place.state.get(&field)) else { return Effects::default() };
         first(&mut watch);
         let judged = watch.judge(place.context.now_ms, scenario);
@@ -158,7 +158,7 @@ impl Coordinate {
 
     fn tell_plan(&self, place: &Place<'_>, scenario: &Scenario, judged: &Judged) -> Option<Output> {
         let key = judged.key.as_deref()?;
-        let service = name::disaster_service(&scenario.name);
+        let service = name::disaster(&scenario.name);
         let finding = id::finding(place.env, &service, &FindingKind::Disaster, key);
         let word = |over| {
             PlanEntry::Disaster(DisasterForm { finding: finding.clone(), over, text: judged.text.clone() })
@@ -229,7 +229,7 @@ impl Coordinate {
         let of =
             timer.strip_prefix(name::DISASTER).ok_or_else(|| StepError(format!("no such timer: {timer}")))?;
         // One that is not configured any more has nothing to be looked at for.
-        let known = self.disasters(place.env).find(|disaster| disaster.name == of).map(scenario);
+        let known = self.disasters(place.env).find(|disaster| disaster.name == of).map(Scenario::from);
         Ok(known.map(|scenario| self.look(place, &scenario, |_| {})).unwrap_or_default())
     }
 }
@@ -284,7 +284,7 @@ pub(crate) fn for_environment(config: &Config, env: &str, entry: &CoordinateEntr
         CoordinateEntry::Trouble(told) => is_waited_for(config, env, &FindingKind::named(&told.kind)),
     };
     let watched = config.disasters.iter().filter(|disaster| disaster.concerns(env));
-    let disasters = watched.map(|disaster| name::disaster_field(&disaster.name));
+    let disasters = watched.map(|disaster| name::disaster(&disaster.name));
     Output {
         stage: name::COORDINATE,
         shard: Shard::environment(env),
@@ -300,22 +300,6 @@ fn causes(place: &Place<'_>) -> Result<Causes, StepError> {
 
 fn of_form<'a>(change: &'a ChangeForm, service: &'a str) -> Change<'a> {
     Change { id: &change.id, service, at_ms: change.at_ms, failure: FAILURE_USUAL }
-}
-
-fn scenario(disaster: &Disaster) -> Scenario {
-    let triggers = disaster.triggers.iter().map(|trigger| Trigger {
-        kind: trigger.kind.clone(),
-        service: trigger.service.clone(),
-        services_min: trigger.services_min,
-    });
-    Scenario {
-        name: disaster.name.clone(),
-        triggers: triggers.collect(),
-        window_ms: disaster.window_s.saturating_mul(1000),
-        playbook: disaster.playbook.clone(),
-        recovery_ms: disaster.recovery_s.saturating_mul(1000),
-        calm_ms: disaster.calm_s.saturating_mul(1000),
-    }
 }
 
 fn join(effects: &mut Effects, more: Effects) {

@@ -46,13 +46,9 @@ pub fn service_field(env: &str, service: &str) -> String {
 /// The coordinate stage's field for the changes and symptoms of its environment.
 pub(crate) const CAUSES_FIELD: &str = "causes";
 
-/// The coordinate stage's field for one disaster, and its timer.
-pub(crate) fn disaster_field(name: &str) -> String {
-    format!("{DISASTER}{name}")
-}
-
-/// What a disaster is called where a service's name is expected; no service is called so.
-pub(crate) fn disaster_service(name: &str) -> String {
+/// What a disaster is called: the coordinate stage's field for it, its timer, and in the place of a
+/// service's name, which has no colon.
+pub(crate) fn disaster(name: &str) -> String {
     format!("{DISASTER}{name}")
 }
 

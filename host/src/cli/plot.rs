@@ -17,7 +17,7 @@ pub(super) fn lines(plot: &Plot) -> Vec<String> {
     let evidence: Vec<f64> = plot.points.iter().map(|point| log(point.statistic)).collect();
     let arm = |name: &str, bars: &[f64], now: f64| {
         let label = format!("{} {name}", plot.metric);
-        format!("{label:<20} {} {}", sparkline(bars, most), number(now, &plot.unit))
+        format!("{label:<20} {} {}", sparkline(bars, most), plot.shown(now))
     };
     vec![
         arm("new version", &canary, last.canary),
@@ -26,8 +26,8 @@ pub(super) fn lines(plot: &Plot) -> Vec<String> {
             "{:<20} {} {} (bad at {})",
             "evidence",
             sparkline(&evidence, log(plot.bound)),
-            number(last.statistic, ""),
-            number(plot.bound, "")
+            Plot::evidence_shown(last.statistic),
+            Plot::evidence_shown(plot.bound)
         ),
     ]
 }
@@ -40,15 +40,6 @@ fn sparkline(values: &[f64], most: f64) -> String {
         (0_u8..).zip(BARS).take_while(reached).last().map_or(' ', |(_, bar)| bar)
     };
     values.iter().map(bar).collect()
-}
-
-fn number(value: f64, unit: &str) -> String {
-    match unit {
-        "1" => format!("{:.2} %", 100.0 * value),
-        "" if value >= 10.0 => format!("{value:.0}"),
-        "" => format!("{value:.2}"),
-        unit => format!("{value:.1} {unit}"),
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use homeostat_flow::name::{Kind, clock_key, key};
 use homeostat_flow::{
-    Bounds, Cell, CellError, Commit, Committed, Effects, Fetch, Fetched, Output, Redis, Ring, Shard, Stage,
-    Store, StoreError, Timer, Write, drain,
+    Batch, Bounds, Cell, CellError, Commit, Committed, Effects, Fetch, Fetched, Output, Redis, Ring, Shard,
+    Stage, Store, StoreError, Timer, Write, drain,
 };
 use homeostat_flow_tests::contract::{ONE, TWO, home, put};
 use homeostat_flow_tests::stages::{ALL, Event, FIRST, Relay, SECOND};
@@ -24,6 +24,21 @@ async fn everything(world: &World) -> Vec<(String, String)> {
         all.push((key, format!("{dump:?}")));
     }
     all
+}
+
+/// All of a batch, with these effects.
+fn commit_of<'a>(shard: &'a Shard, batch: &'a Batch, effects: &'a Effects) -> Commit<'a> {
+    Commit {
+        stage: ONE,
+        shard,
+        token: &batch.token,
+        seq: batch.seq,
+        lease_ms: 60_000,
+        consumed: &batch.inputs,
+        open: 0,
+        effects,
+        failed: None,
+    }
 }
 
 #[tokio::test]
@@ -54,17 +69,7 @@ async fn a_planted_key_of_another_type_refuses_a_commit_whole() {
             timers: vec![Timer::Set { name: "t".to_owned(), fields: vec![], due_ms: 1 }],
             writes: vec![Write::Set { key: "plain".to_owned(), value: vec![], ttl_ms: None }],
         };
-        let commit = Commit {
-            stage: ONE,
-            shard: &shard,
-            token: &batch.token,
-            seq: batch.seq,
-            lease_ms: 60_000,
-            consumed: &batch.inputs,
-            open: 0,
-            effects: &effects,
-            failed: None,
-        };
+        let commit = commit_of(&shard, &batch, &effects);
         let refused = world.store.commit(&commit).await;
         assert!(
             matches!(&refused, Err(StoreError::Refused(text)) if text.contains(&planted)),
@@ -148,17 +153,7 @@ async fn the_clock_offset_makes_timers_due_and_never_runs_backwards() {
     let hour = 3_600_000;
     let timers = vec![Timer::Set { name: "t".to_owned(), fields: vec![], due_ms: batch.now_ms + hour }];
     let effects = Effects { timers, ..Effects::default() };
-    let commit = Commit {
-        stage: ONE,
-        shard: &shard,
-        token: &batch.token,
-        seq: batch.seq,
-        lease_ms: 60_000,
-        consumed: &batch.inputs,
-        open: 0,
-        effects: &effects,
-        failed: None,
-    };
+    let commit = commit_of(&shard, &batch, &effects);
     assert!(matches!(world.store.commit(&commit).await, Ok(Committed::Done { .. })));
     let again = Fetch { token: Some(&batch.token), ..fetch(ONE, &shard) };
     assert_eq!(world.store.fetch(&again).await, Ok(Fetched::Idle { dead: 0 }));
@@ -229,17 +224,7 @@ async fn what_nobody_waits_for_is_rung_by_the_next_tick() {
     let output =
         Output { stage: TWO, shard: there.clone(), fields: vec![], payload: vec![], ring: Ring::AtTick };
     let effects = Effects { outputs: vec![output], ..Effects::default() };
-    let commit = Commit {
-        stage: ONE,
-        shard: &shard,
-        token: &batch.token,
-        seq: batch.seq,
-        lease_ms: 60_000,
-        consumed: &batch.inputs,
-        open: 0,
-        effects: &effects,
-        failed: None,
-    };
+    let commit = commit_of(&shard, &batch, &effects);
     assert!(matches!(world.store.commit(&commit).await, Ok(Committed::Done { .. })));
     assert_eq!(world.command(&["EXISTS", &bell]).await, ["0"]);
     assert_eq!(world.store.tick().await.expect("a tick").rung, [(TWO, there.clone())]);

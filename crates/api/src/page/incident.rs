@@ -35,7 +35,7 @@ fn render(incident: &Incident, now_ms: u64) -> String {
     line(&mut page, "<table><thead><tr><th>after</th><th></th><th>what</th></tr></thead><tbody>");
     for item in &incident.timeline {
         let after = after(item.at, incident.opened_at);
-        let (kind, what) = (kind(&item.fact), told(item));
+        let (kind, what) = (item.fact.word(), told(item));
         line(&mut page, &format!("<tr><td>{after}</td><td>{kind}</td><td>{what}</td></tr>"));
     }
     line(&mut page, "</tbody></table>");
@@ -63,22 +63,11 @@ fn standing(incident: &Incident, now_ms: u64) -> String {
     )
 }
 
-fn kind(fact: &TimelineFact) -> &'static str {
-    match fact {
-        TimelineFact::Finding(_) => "found",
-        TimelineFact::Plan(_) => "plan",
-        TimelineFact::Attempt(_) => "attempt",
-        TimelineFact::Outcome(_) => "outcome",
-        TimelineFact::Operator(_) => "operator",
-        TimelineFact::Note => "note",
-    }
-}
-
 /// The item's own line, and what its fact adds to it.
 fn told(item: &TimelineItem) -> String {
     let mut lines = vec![escaped(&item.text)];
     match &item.fact {
-        TimelineFact::Finding(finding) => lines.extend(of_finding(finding)),
+        TimelineFact::Finding(finding) => lines.extend(of_finding(finding, &item.text)),
         TimelineFact::Plan(plan) => lines.extend(of_plan(plan)),
         TimelineFact::Attempt(attempt) => lines.extend(attempt.exchanges.iter().map(|sent| {
             let answer = if sent.status == 0 { "no answer".to_owned() } else { sent.status.to_string() };
@@ -91,8 +80,10 @@ fn told(item: &TimelineItem) -> String {
     lines.join("<br>")
 }
 
-fn of_finding(finding: &Finding) -> Vec<String> {
-    let reasons = finding.health.because.iter().skip(1).map(|because| small(&escaped(&because.text)));
+/// What the item's own line says already is not said again.
+fn of_finding(finding: &Finding, said: &str) -> Vec<String> {
+    let reasons = finding.health.because.iter().filter(|because| !said.contains(&because.text));
+    let reasons = reasons.map(|because| small(&escaped(&because.text)));
     reasons.chain(finding.plot.iter().filter_map(plot::svg)).collect()
 }
 
@@ -161,7 +152,7 @@ mod tests {
             "cause": {"incident": "cause-1", "findings": 2, "change": "b1", "service": "billing",
                       "probability": 0.9, "blamed": true, "text": "blamed on b1 & co"},
             "timeline": [
-                {"at": "2026-03-01T10:00:00Z", "text": "found \"it\"", "fact": {"kind": "finding", "finding": finding}},
+                {"at": "2026-03-01T10:00:00Z", "text": "found \"it\", as first", "fact": {"kind": "finding", "finding": finding}},
                 {"at": "2026-03-01T10:01:30.500Z", "text": "done", "fact": {"kind": "note"}},
             ],
         }))
@@ -176,7 +167,7 @@ mod tests {
             "since 2026-03-01T10:00:00Z, took 5 min",
             "blamed on b1 &amp; co",
             "one incident: cause-1",
-            "<td>0.0 s</td><td>found</td><td>found &quot;it&quot;<br><small>&lt;second&gt;</small>",
+            "<td>0.0 s</td><td>found</td><td>found &quot;it&quot;, as first<br><small>&lt;second&gt;</small>",
             "<svg ",
             "<td>90.5 s</td><td>note</td><td>done</td>",
             "href=\"/api/v1/incidents/i1\"",

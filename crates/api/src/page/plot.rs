@@ -54,11 +54,12 @@ pub(super) fn svg(plot: &Plot) -> Option<String> {
         "<line class=\"bound\" x1=\"0\" y1=\"{bound:.1}\" x2=\"{:.1}\" y2=\"{bound:.1}\"/>",
         WIDTH - LEGEND
     );
-    let of_new = ("new", upper(last.canary), format!("new version {}", number(last.canary, &plot.unit)));
-    let of_old = ("old", upper(last.baseline), format!("old version {}", number(last.baseline, &plot.unit)));
-    let evidence = ("evidence", lower(last.statistic), format!("evidence {}", number(last.statistic, "")));
+    let of_new = ("new", upper(last.canary), format!("new version {}", plot.shown(last.canary)));
+    let of_old = ("old", upper(last.baseline), format!("old version {}", plot.shown(last.baseline)));
+    let evidence =
+        ("evidence", lower(last.statistic), format!("evidence {}", Plot::evidence_shown(last.statistic)));
     labels(&mut svg, [of_new, of_old]);
-    labels(&mut svg, [("bound", bound, format!("bad at {}", number(plot.bound, ""))), evidence]);
+    labels(&mut svg, [("bound", bound, format!("bad at {}", Plot::evidence_shown(plot.bound))), evidence]);
     let _ = write!(svg, "<text x=\"0\" y=\"14\">{metric}</text></svg>");
     Some(svg)
 }
@@ -87,15 +88,6 @@ fn labels(svg: &mut String, mut two: [(&str, f64, String); 2]) {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of one rollout are far below 2^53")]
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
-}
-
-fn number(value: f64, unit: &str) -> String {
-    match unit {
-        "1" => format!("{:.2} %", 100.0 * value),
-        "" if value >= 10.0 => format!("{value:.0}"),
-        "" => format!("{value:.2}"),
-        unit => format!("{value:.1} {unit}"),
-    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(super) fn incident_id(finding: &Finding) -> String {
 pub(super) fn shared(finding: &Finding) -> Option<String> {
     let cause = finding.cause.as_ref().filter(|cause| cause.findings > 1)?;
     Some(format!(
-        "nobody is told again, as {} findings have this cause and a person was told with the first ({})",
+        "one of {} findings of one incident ({}), which is dealt with at the first: nobody is told again",
         cause.findings, cause.incident
     ))
 }

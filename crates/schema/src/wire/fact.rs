@@ -27,6 +27,20 @@ pub enum TimelineFact {
     Note,
 }
 
+impl TimelineFact {
+    /// What kind of item it is, in a word for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Finding(_) => "found",
+            Self::Plan(_) => "plan",
+            Self::Attempt(_) => "attempt",
+            Self::Outcome(_) => "outcome",
+            Self::Operator(_) => "operator",
+            Self::Note => "note",
+        }
+    }
+}
+
 impl From<types::TimelineFact> for TimelineFact {
     fn from(value: types::TimelineFact) -> Self {
         match value {

@@ -106,3 +106,18 @@ record!(Assessment {
     #[serde(with = "crate::time")]
     at: u64,
 });
+
+impl Plot {
+    /// A value of the metric for people, with its unit.
+    pub fn shown(&self, value: f64) -> String {
+        match self.unit.as_str() {
+            "1" => format!("{:.2} %", 100.0 * value),
+            unit => format!("{value:.1} {unit}"),
+        }
+    }
+
+    /// Evidence for people, as at [`PlotPoint::statistic`] and [`Plot::bound`].
+    pub fn evidence_shown(value: f64) -> String {
+        if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+    }
+}

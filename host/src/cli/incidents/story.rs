@@ -41,7 +41,7 @@ fn head(incident: &Incident, now_ms: u64) -> Vec<String> {
 
 fn item_lines(item: &TimelineItem, opened_ms: u64) -> Vec<String> {
     let since = offset(item.at, opened_ms);
-    let mut lines = vec![format!("{since:>8}  {:<8}  {}", kind(&item.fact), plain(&item.text))];
+    let mut lines = vec![format!("{since:>8}  {:<8}  {}", item.fact.word(), plain(&item.text))];
     // What the item's own line says already is not said again.
     let details = details(&item.fact).into_iter().filter(|detail| !item.text.contains(&detail.said));
     lines.extend(details.map(|detail| format!("{INDENT}{}{}", detail.label, plain(&detail.said))));
@@ -52,17 +52,6 @@ fn item_lines(item: &TimelineItem, opened_ms: u64) -> Vec<String> {
 fn offset(at_ms: u64, opened_ms: u64) -> String {
     let (sign, ms) = if at_ms < opened_ms { ('-', opened_ms - at_ms) } else { ('+', at_ms - opened_ms) };
     format!("{sign}{}.{}s", ms / 1000, ms % 1000 / 100)
-}
-
-fn kind(fact: &TimelineFact) -> &'static str {
-    match fact {
-        TimelineFact::Finding(_) => "found",
-        TimelineFact::Plan(_) => "plan",
-        TimelineFact::Attempt(_) => "attempt",
-        TimelineFact::Outcome(_) => "outcome",
-        TimelineFact::Operator(_) => "operator",
-        TimelineFact::Note => "note",
-    }
 }
 
 /// A line under an item.
