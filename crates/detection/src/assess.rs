@@ -30,7 +30,7 @@ pub fn assess(
     settings: &Settings,
     now_ms: u64,
 ) -> Assessment {
-    let health = health(state, request, settings);
+    let health = health(state, request, settings, now_ms);
     if request.kind == FindingKind::ErrorRateHigh && health.verdict == Verdict::Healthy {
         state.mended(now_ms);
     }
@@ -44,22 +44,25 @@ pub fn assess(
     }
 }
 
-fn health(state: &ServiceState, request: &AssessmentRequest, settings: &Settings) -> Health {
+fn health(state: &ServiceState, request: &AssessmentRequest, settings: &Settings, now_ms: u64) -> Health {
     match request.kind {
         FindingKind::RunFailed => match state.runs.part_since(request) {
             Some(part) => score::health(vec![part], settings),
             None => score::nothing_known("nothing was heard of the run since"),
         },
-        _ => of_service(state, request, settings),
+        _ => of_service(state, request, settings, now_ms),
     }
 }
 
-fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Settings) -> Health {
+fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Settings, now_ms: u64) -> Health {
     let since = since(state, request.since);
     let deployment = deployment::part_since(&state.releases, request.since);
     let latency = latency::part(&since, settings);
     let errors = errors(state, request, &since, settings);
+    let queue = state.queue.as_ref().zip(settings.capacity.as_ref());
+    let queue = queue.and_then(|(queue, capacity)| queue.part_since(request.since, now_ms, capacity));
     let missing = match request.kind {
+        FindingKind::CapacityLow => queue.is_none(),
         FindingKind::LatencyHigh => latency.is_none(),
         FindingKind::ErrorRateHigh => errors.is_none(),
         FindingKind::Blind => latency.is_none() && errors.is_none(),
@@ -67,9 +70,10 @@ fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Sett
     };
     // What was to be cured comes first: the first reason is the one that people are told.
     let in_order = match request.kind {
-        FindingKind::ErrorRateHigh => [errors, latency, deployment],
-        FindingKind::LatencyHigh => [latency, errors, deployment],
-        _ => [deployment, latency, errors],
+        FindingKind::ErrorRateHigh => [errors, latency, deployment, queue],
+        FindingKind::LatencyHigh => [latency, errors, deployment, queue],
+        FindingKind::CapacityLow => [queue, latency, errors, deployment],
+        _ => [deployment, latency, errors, queue],
     };
     // A version that was called bad and still takes traffic is not cured, whatever else is seen.
     let canary = state.canary.as_ref().and_then(|canary| canary.part_since(request.since));

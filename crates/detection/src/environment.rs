@@ -8,7 +8,7 @@
 
 use homeostat_schema::types::{Finding, FindingKind};
 
-use crate::{progress::Progress, releases::Deployment, state::ServiceState};
+use crate::{progress::Progress, releases::Deployment, settings::Settings, state::ServiceState};
 
 /// A release, as a change of its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,7 @@ pub fn troubles(state: &ServiceState) -> Vec<FindingKind> {
         (FindingKind::RunFailed, state.runs.any_failing()),
         (FindingKind::LatencyHigh, state.latency_open),
         (FindingKind::ErrorRateHigh, state.errors_open),
+        (FindingKind::CapacityLow, state.queue.as_ref().is_some_and(|queue| queue.is_passing())),
         (FindingKind::Blind, state.telemetry.blind),
     ];
     all.into_iter().filter(|(kind, own)| is(kind, *own)).map(|(kind, _)| kind).collect()
@@ -45,6 +46,20 @@ pub fn releases(state: &ServiceState) -> impl Iterator<Item = Released> {
 pub fn split(finding: &Finding) -> Option<f64> {
     let told = finding.health.because.iter().find(|evidence| evidence.metric == "canary")?;
     Some(told.observed.ln()).filter(|ln| ln.is_finite())
+}
+
+/// Since when the stream that a finding is about is suspicious, milliseconds; `None` where a
+/// comparison or an objective found it.
+pub fn suspicious_ms(state: &ServiceState, finding: &Finding, settings: &Settings) -> Option<u64> {
+    if split(finding).is_some() {
+        return None;
+    }
+    let streams = state.streams.with(state.window.items(), settings);
+    match finding.kind {
+        FindingKind::LatencyHigh => streams.latency().suspicious_ms(),
+        FindingKind::ErrorRateHigh => streams.errors().suspicious_ms(),
+        _ => None,
+    }
 }
 
 impl Released {

@@ -1,19 +1,16 @@
 //! A share of failed requests beyond the environment's threshold.
 //!
-//! Opens when, pooled over the last [`POOL`] observations since the release, the failures are too
+//! Looks bad when, pooled over the last [`POOL`] observations since the release, the failures are too
 //! many for chance: with `k` failed of `n` requests, the chance of as many at a true rate equal
 //! to the threshold `m` is at most `exp(-n · KL(k/n ‖ m))`, where
 //! `KL(p ‖ m) = p ln(p/m) + (1-p) ln((1-p)/(1-m))` (Chernoff's bound in Hoeffding's form, JASA
-//! 1963, Theorem 1; it holds at every n). It opens at [`CHANCE_MAX`], and only when at least
-//! [`BURSTS_MIN`] observations are above the threshold (one burst is not enough) and the last
-//! [`latency::FINE_MIN`] pooled still are. Closes when these are within the threshold, or when a
-//! new release went out.
+//! 1963, Theorem 1; it holds at every n). It takes [`CHANCE_MAX`], at least [`BURSTS_MIN`]
+//! observations above the threshold (one burst is not enough), and the last [`latency::FINE_MIN`]
+//! pooled still above it. It is fine when these are within the threshold.
 //!
-//! False alarms: a service whose true rate is *at* the threshold is wrongly found in at most one
-//! of a million looks, so in at most 1 % of releases that live for 10,000 looks; one well below it
-//! practically never. One failure of three requests is nothing (3 · KL = 1.2 at 5 %); five of
-//! five are proof (15.0). This assumes requests fail independently; bursts that are not stopped by
-//! the second rule are the limit of this method.
+//! This is one look, as after an attempt, and assumes that requests fail independently. For the look
+//! that a service gets at each observation it says how the service is now, and [`crate::stream`] says
+//! whether that is proven, bursts or not.
 //!
 //! For a service with an objective [`crate::budget`] judges what was counted instead.
 //!

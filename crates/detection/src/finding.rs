@@ -20,6 +20,8 @@ pub(crate) enum Opened {
     Errors,
     /// The new version is worse than the old one.
     Canary(Regression),
+    /// The queue is going to pass its limit.
+    Capacity,
     Blind,
 }
 
@@ -48,6 +50,7 @@ impl Opened {
             Self::Latency => FindingKind::LatencyHigh,
             Self::Errors => FindingKind::ErrorRateHigh,
             Self::Canary(regression) => regression.kind(),
+            Self::Capacity => FindingKind::CapacityLow,
             Self::Blind => FindingKind::Blind,
         }
     }
@@ -65,7 +68,9 @@ pub(crate) fn by_event(
     let origin = match opened {
         Opened::Deployment(key) => of_deployment(state, key, event),
         Opened::Run(failed) => of_run(failed, event),
-        Opened::Latency | Opened::Errors | Opened::Canary(_) | Opened::Blind => of_observation(state, event),
+        Opened::Latency | Opened::Errors | Opened::Canary(_) | Opened::Capacity | Opened::Blind => {
+            of_observation(state, event)
+        }
     };
     let place = Place { env: &event.env, service: &event.service, now_ms };
     make(state, opened, health, origin, &place, settings)

@@ -1,12 +1,14 @@
 //! Latency beyond the environment's threshold.
 //!
-//! Opens when at least [`OVER_MIN`] of the last [`LOOKED_AT`] observations since the release are
-//! above it (so their median is too). Closes when the median of the last [`LOOKED_AT`], at least
-//! [`FINE_MIN`] of them, is within it again, or when a new release went out.
+//! Looks bad when at least [`OVER_MIN`] of the last [`LOOKED_AT`] observations since the release are
+//! above it (so their median is too), and is fine when the median of the last [`LOOKED_AT`], at least
+//! [`FINE_MIN`] of them, is within it.
 //!
-//! False alarms: were a healthy service above the threshold in a share p of its observations,
-//! independently, a look at five would open with chance `5 p⁴ (1 - p) + p⁵` (binomial tail): 5e-8
-//! for p = 1 %, 3e-5 for 5 %, 4.6e-4 for 10 %. A single slow observation, or three, never open.
+//! This is one look, as after an attempt. For the look that a service gets at each observation it
+//! says how the service is now, and [`crate::stream`] says whether that is proven: were a healthy
+//! service above the threshold in a share p of its observations, independently, one look at five
+//! would be wrong with chance `5 p⁴ (1 - p) + p⁵` (binomial tail), 4.6e-4 for 10 %, and some look sooner
+//! or later with certainty.
 
 use homeostat_schema::types::Evidence;
 

@@ -11,8 +11,6 @@ use crate::{progress::happened_ms, text};
 /// Observations kept. The detectors look at the last [`crate::error_rate::POOL`] at most; the rest is for
 /// deliveries out of order and for assessments.
 pub(crate) const OBSERVATIONS_MAX: usize = 10;
-/// Observations kept when a condition closes: what closed it, and nothing that opened it.
-pub(crate) const KEPT_AT_CLOSING: usize = 3;
 
 /// The latency of one observation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -82,18 +80,21 @@ impl Observation {
 
 impl Window {
     /// Puts an observation in its place; one that is there already, or is older than what is
-    /// kept, changes nothing.
-    pub(crate) fn insert(&mut self, new: Observation) {
+    /// kept, changes nothing. What has to leave for it is handed out, oldest first.
+    pub(crate) fn insert(&mut self, new: Observation) -> Vec<Observation> {
         if new.order() < (self.from_ms, self.from_event.as_str()) {
-            return;
+            return Vec::new();
         }
         let Err(place) = self.items.binary_search_by(|known| known.order().cmp(&new.order())) else {
-            return;
+            return Vec::new();
         };
         self.items.insert(place, new);
-        if self.items.len() > OBSERVATIONS_MAX {
-            self.keep_last(OBSERVATIONS_MAX);
+        let excess = self.items.len().saturating_sub(OBSERVATIONS_MAX);
+        let left = self.items.drain(..excess).collect();
+        if let Some(first) = self.items.first().filter(|_| excess > 0) {
+            (self.from_ms, self.from_event) = (first.at_ms, first.event.clone());
         }
+        left
     }
 
     /// Begins again with a release that was out at this time.
@@ -102,13 +103,9 @@ impl Window {
         (self.from_ms, self.from_event) = (at_ms, String::new());
     }
 
-    /// Forgets what opened a condition that closed.
-    pub(crate) fn keep_last(&mut self, n: usize) {
-        let excess = self.items.len().saturating_sub(n);
-        self.items.drain(..excess);
-        if let Some(first) = self.items.first() {
-            (self.from_ms, self.from_event) = (first.at_ms, first.event.clone());
-        }
+    /// When the newest was seen, milliseconds; 0 without one.
+    pub(crate) fn last_ms(&self) -> u64 {
+        self.items.last().map_or(0, |last| last.at_ms)
     }
 
     pub(crate) fn items(&self) -> &[Observation] {
@@ -127,7 +124,7 @@ pub(crate) fn latency(event: &Event) -> Option<Latency> {
 }
 
 pub(crate) fn errors(signals: &[Signal]) -> Option<Errors> {
-    let Some(signal) = signals.iter().find(|signal| is_named(signal, &["error-rate"])) else {
+    let Some(signal) = named(signals, "error-rate") else {
         return counted(signals);
     };
     let rate = if signal.unit == "%" { signal.value / 100.0 } else { signal.value };
@@ -138,7 +135,7 @@ pub(crate) fn errors(signals: &[Signal]) -> Option<Errors> {
 /// From how many failed and how many there were.
 fn counted(signals: &[Signal]) -> Option<Errors> {
     let count = |name: &str| {
-        let value = signals.iter().find(|signal| is_named(signal, &[name]))?.value;
+        let value = named(signals, name)?.value;
         (value.is_finite() && value >= 0.0).then(|| value.round())
     };
     let (bad, total) = (count("errors")?, count("requests")?);
@@ -149,7 +146,7 @@ fn total(signal: &Signal, rate: f64, signals: &[Signal]) -> u64 {
     if signal.samples > 1 {
         return signal.samples;
     }
-    let requests = signals.iter().find(|other| is_named(other, &["requests"])).map(|other| other.value);
+    let requests = named(signals, "requests").map(|other| other.value);
     match requests.filter(|requests| requests.is_finite() && *requests >= 1.0) {
         // A float turned to an integer saturates.
         Some(requests) => requests as u64,
@@ -160,6 +157,11 @@ fn total(signal: &Signal, rate: f64, signals: &[Signal]) -> u64 {
 
 fn in_ms(signal: &Signal) -> f64 {
     if signal.unit == "s" { signal.value * 1000.0 } else { signal.value }
+}
+
+/// The signal of this name.
+pub(crate) fn named<'a>(signals: &'a [Signal], name: &str) -> Option<&'a Signal> {
+    signals.iter().find(|signal| is_named(signal, &[name]))
 }
 
 /// Senders write `error-rate` and `error_rate`.

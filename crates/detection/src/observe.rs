@@ -9,12 +9,13 @@ use crate::{
     finding::{self, Opened, Place},
     judge::Arm,
     latency,
-    observation::{KEPT_AT_CLOSING, Observation},
+    observation::Observation,
     progress::happened_ms,
-    releases,
+    queue, releases,
     score::{self, Part, Standing},
     settings::Settings,
     state::ServiceState,
+    stream::Streams,
 };
 
 /// What came of it.
@@ -103,19 +104,30 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u6
         taken.retired.iter().for_each(|run| state.pipelines.retire(run, &settings.flake));
         opened.extend(taken.failed.map(Opened::Run));
     }
-    if matches!(event.kind, EventKind::Observation) && reports(event) {
+    if matches!(event.kind, EventKind::Observation) && reports(state, event) {
         state.telemetry.heard(event);
     }
     opened.extend(compare(state, event, settings));
+    opened.extend(queue(state, event, settings));
     // What the new version does is compared; thresholds are for what everybody gets.
     let observation = Observation::of(event).filter(|_| canary::arm(event) != Some(Arm::Canary));
     if let Some(observation) = observation {
         spend(state, &observation, settings, now_ms);
-        state.window.insert(observation);
+        state.observed(observation, settings);
         opened.extend(judge_latency(state, settings));
         opened.extend(judge_errors(state, settings, now_ms));
     }
     opened
+}
+
+/// Takes what is told of the queue, where somebody said what the service can carry.
+fn queue(state: &mut ServiceState, event: &Event, settings: &Settings) -> Option<Opened> {
+    let Some(capacity) = &settings.capacity else {
+        state.queue = None;
+        return None;
+    };
+    queue::is_told(event).then_some(())?;
+    state.queue.get_or_insert_default().take(event, capacity).then_some(Opened::Capacity)
 }
 
 /// Takes what was counted from the objective's budget.
@@ -160,21 +172,25 @@ fn compare(state: &mut ServiceState, event: &Event, settings: &Settings) -> Opti
     }
 }
 
-/// Numbers that are none are broken telemetry, which is as good as missing.
-fn reports(event: &Event) -> bool {
+/// Numbers that are none are broken telemetry, which is as good as missing. A queue speaks for a
+/// service that tells of nothing else: it must not hide that requests are no longer counted.
+fn reports(state: &ServiceState, event: &Event) -> bool {
+    if queue::is_told(event) && Observation::of(event).is_none() && !state.window.items().is_empty() {
+        return false;
+    }
     let latency = event.latency.is_some_and(f64::is_finite);
     latency || event.signals.iter().any(|signal| signal.value.is_finite())
 }
 
 fn judge_latency(state: &mut ServiceState, settings: &Settings) -> Option<Opened> {
-    let standing = latency::part(&observations(state), settings)?.standing;
+    let standing = latency_part(state, settings)?.standing;
     match (state.latency_open, standing) {
         (false, Standing::Bad) => {
             state.latency_open = true;
             state.releases.blemish();
             return Some(Opened::Latency);
         }
-        (true, Standing::Fine) => state.latency_open = false,
+        (true, Standing::Fine) => state.close_latency(),
         _ => {}
     }
     None
@@ -183,7 +199,7 @@ fn judge_latency(state: &mut ServiceState, settings: &Settings) -> Option<Opened
 fn judge_errors(state: &mut ServiceState, settings: &Settings, now_ms: u64) -> Option<Opened> {
     let open = state.errors_open;
     let burning = state.budget.as_mut().and_then(|budget| budget.standing(open, now_ms));
-    let rates = rates_part(state, &observations(state), settings).map(|part| part.standing);
+    let rates = rates_part(state, settings).map(|part| part.standing);
     let standing = burning.into_iter().chain(rates).max_by_key(|standing| standing.gravity())?;
     match (open, standing) {
         (false, Standing::Bad) => {
@@ -195,8 +211,7 @@ fn judge_errors(state: &mut ServiceState, settings: &Settings, now_ms: u64) -> O
             return Some(Opened::Errors);
         }
         (true, Standing::Fine) => {
-            state.errors_open = false;
-            state.window.keep_last(KEPT_AT_CLOSING);
+            state.close_errors();
             if let Some(budget) = &mut state.budget {
                 budget.closed(now_ms);
             }
@@ -206,21 +221,36 @@ fn judge_errors(state: &mut ServiceState, settings: &Settings, now_ms: u64) -> O
     None
 }
 
-/// What is held against the fixed threshold: all rates, or with an objective those only that cannot
-/// be taken from its budget.
-fn rates_part(state: &ServiceState, observations: &[&Observation], settings: &Settings) -> Option<Part> {
-    match state.budget {
-        Some(_) => error_rate::uncounted_part(observations, settings.error_rate_max),
-        None => error_rate::part(observations, settings.error_rate_max),
-    }
+fn latency_part(state: &ServiceState, settings: &Settings) -> Option<Part> {
+    let part = latency::part(&observations(state), settings)?;
+    Some(streams(state, settings).latency().judge(part))
+}
+
+/// What is held against the threshold: all rates, or with an objective those only that cannot be
+/// taken from its budget.
+fn rates_part(state: &ServiceState, settings: &Settings) -> Option<Part> {
+    let observations = observations(state);
+    let part = match state.budget {
+        Some(_) => error_rate::uncounted_part(&observations, settings.error_rate_max)?,
+        None => error_rate::part(&observations, settings.error_rate_max)?,
+    };
+    Some(streams(state, settings).errors().judge(part))
+}
+
+fn streams(state: &ServiceState, settings: &Settings) -> Streams {
+    state.streams.with(state.window.items(), settings)
 }
 
 fn errors_part(state: &ServiceState, settings: &Settings, now_ms: u64) -> Option<Part> {
     let observations = observations(state);
     let budget = state.budget.as_ref();
     let burning = budget.and_then(|budget| budget.part(state.errors_open, &observations, now_ms));
-    let rates = rates_part(state, &observations, settings).map(|part| as_open(part, state.errors_open));
+    let rates = rates_part(state, settings).map(|part| as_open(part, state.errors_open));
     rates.into_iter().chain(burning).max_by_key(|part| part.standing.gravity())
+}
+
+fn queue_part(state: &ServiceState, settings: &Settings) -> Option<Part> {
+    Some(state.queue.as_ref()?.part(settings.capacity.as_ref()?))
 }
 
 fn observations(state: &ServiceState) -> Vec<&Observation> {
@@ -238,6 +268,8 @@ fn health_of(state: &ServiceState, opened: &Opened, settings: &Settings, now_ms:
     }
     let mut health = score::health(parts, settings);
     health.because.extend(rerun(state, opened, settings));
+    let queue = state.queue.as_ref().filter(|_| *opened == Opened::Capacity);
+    health.because.extend(queue.and_then(|queue| queue.replicas()));
     health
 }
 
@@ -254,10 +286,10 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
     // What was seen before telemetry stopped says nothing about now.
     if !state.telemetry.blind {
         parts.extend(state.canary.as_ref().and_then(|canary| canary.part()));
-        let observations = observations(state);
-        let latency = latency::part(&observations, settings);
+        let latency = latency_part(state, settings);
         parts.extend(latency.map(|part| as_open(part, state.latency_open)));
         parts.extend(errors_part(state, settings, now_ms));
+        parts.extend(queue_part(state, settings));
     }
     let telemetry = state.telemetry.part(settings, now_ms);
     parts.extend(telemetry.map(|part| as_reported(part, state)));
@@ -266,7 +298,8 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
 
 /// A service that reports has yet to do so since its release.
 fn as_reported(part: Part, state: &ServiceState) -> Part {
-    match (part.standing, state.window.items().is_empty()) {
+    let nothing = state.window.items().is_empty() && state.queue.is_none();
+    match (part.standing, nothing) {
         (Standing::Fine, true) => Part { standing: Standing::Waiting, ..part },
         _ => part,
     }

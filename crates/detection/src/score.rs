@@ -161,6 +161,7 @@ mod tests {
             objective: None,
             judge: crate::judge::Settings::default(),
             flake: crate::flake::Settings::default(),
+            capacity: None,
             config_version: 1,
         }
     }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use homeostat_schema::config::{Config, Environment, Judging};
+use homeostat_schema::config::{Capacity, Config, Environment, Judging};
 
-use crate::{burn::Objective, flake, judge};
+use crate::{burn::Objective, capacity, flake, judge};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -25,6 +25,8 @@ pub struct Settings {
     pub judge: judge::Settings,
     /// What another run of a failed pipeline costs.
     pub flake: flake::Settings,
+    /// What its queue may hold and its replicas can take.
+    pub capacity: Option<capacity::Settings>,
     /// The configuration these come from.
     pub config_version: u64,
 }
@@ -43,6 +45,7 @@ impl Settings {
             objective: objective(config, env, service),
             judge: judging(config, env, service, &environment),
             flake: flaking(config, service),
+            capacity: capacity(config, env, service),
             config_version,
         }
     }
@@ -52,6 +55,11 @@ impl Settings {
 fn objective(config: &Config, env: &str, service: &str) -> Option<Objective> {
     let written = config.objective(env, service)?;
     Objective::new(written.percent / 100.0, written.days.saturating_mul(DAY_MS)).ok()
+}
+
+fn capacity(config: &Config, env: &str, service: &str) -> Option<capacity::Settings> {
+    let Capacity { queue_max, per_replica, replicas_min, replicas_max } = config.capacity(env, service)?;
+    Some(capacity::Settings { queue_max, per_replica, replicas_min, replicas_max })
 }
 
 fn judging(config: &Config, env: &str, service: &str, environment: &Environment) -> judge::Settings {

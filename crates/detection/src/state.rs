@@ -2,18 +2,21 @@
 //!
 //! At the hard bounds (five deployments, twelve runs, ten observations, six pipelines, names cut to
 //! 64 characters) it stays below 28 KB; as a rule it is 1 to 4 KB, 1 KB more for each pipeline, 2 KB
-//! more with a canary for its plot, and up to 9 KB more with an objective.
+//! more with a canary for its plot, up to 9 KB more with an objective, and up to 6 KB more with a queue.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     budget::Budget,
     canary::Canary,
-    observation::{KEPT_AT_CLOSING, Window},
+    observation::{Observation, Window},
     pipelines::Pipelines,
+    queue::Queue,
     releases::Releases,
     run::Runs,
+    settings::Settings,
     stored::StoredError,
+    stream::Streams,
     telemetry::Telemetry,
 };
 
@@ -29,6 +32,9 @@ pub struct ServiceState {
     pub(crate) releases: Releases,
     pub(crate) runs: Runs,
     pub(crate) window: Window,
+    /// What left the window, bet on. States from before there was such a thing begin anew.
+    #[serde(default, skip_serializing_if = "Streams::is_new")]
+    pub(crate) streams: Streams,
     /// When the release went out that the window is about.
     pub(crate) released_ms: u64,
     /// A finding about latency is open.
@@ -50,6 +56,9 @@ pub struct ServiceState {
     /// The objective's budget, once there is an objective and something was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) budget: Option<Box<Budget>>,
+    /// The queue, once it was told of and somebody said what the service can carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) queue: Option<Box<Queue>>,
 }
 
 fn unknown(found: u32) -> StoredError {
@@ -68,6 +77,7 @@ impl Default for ServiceState {
             releases: Releases::default(),
             runs: Runs::default(),
             window: Window::default(),
+            streams: Streams::default(),
             released_ms: 0,
             latency_open: false,
             errors_open: false,
@@ -76,6 +86,7 @@ impl Default for ServiceState {
             compared: String::new(),
             pipelines: Pipelines::default(),
             budget: None,
+            queue: None,
         }
     }
 }
@@ -121,6 +132,7 @@ impl ServiceState {
         if newest > self.released_ms {
             self.released_ms = newest;
             self.window.restart(newest);
+            self.streams = Streams::default();
             self.latency_open = false;
             self.errors_open = false;
             if let Some(budget) = &mut self.budget {
@@ -129,11 +141,29 @@ impl ServiceState {
         }
     }
 
-    /// High errors are over, as an assessment says: what opened them is history.
+    /// An observation of what everybody gets.
+    pub(crate) fn observed(&mut self, one: Observation, settings: &Settings) {
+        for left in self.window.insert(one) {
+            self.streams.take(&left, settings);
+        }
+    }
+
+    /// High latency is over: what opened it is history.
+    pub(crate) fn close_latency(&mut self) {
+        self.latency_open = false;
+        self.streams.close_latency(self.window.last_ms());
+    }
+
+    /// High errors are over: what opened them is history.
+    pub(crate) fn close_errors(&mut self) {
+        self.errors_open = false;
+        self.streams.close_errors(self.window.last_ms());
+    }
+
+    /// High errors are over, as an assessment says.
     pub(crate) fn mended(&mut self, now_ms: u64) {
         let Some(budget) = &mut self.budget else { return };
         budget.mended(now_ms);
-        self.errors_open = false;
-        self.window.keep_last(KEPT_AT_CLOSING);
+        self.close_errors();
     }
 }

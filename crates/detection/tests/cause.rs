@@ -21,7 +21,7 @@ fn errors(service: &str) -> Signature<'_> {
 }
 
 fn symptom(service: &str) -> Signal<'_> {
-    Signal { signature: errors(service), began_ms: NOW, suspicious_ms: None }
+    Signal { signature: errors(service), began_ms: NOW, suspicious_ms: None, answered: true }
 }
 
 fn causes(changes: &[Change<'_>], signals: &[Signal<'_>]) -> Causes {
@@ -150,7 +150,12 @@ fn findings_of_one_change_are_one_incident() {
     let mut causes = causes(&[changed("a", "payments", 4 * MINUTE), changed("b", "search", 70 * HOUR)], &[]);
     let mut at = |service, kind, ago_ms: u64| {
         let signature = Signature { service, kind, class: "" };
-        causes.signal(&Signal { signature, began_ms: NOW - 2 * MINUTE + ago_ms, suspicious_ms: None });
+        causes.signal(&Signal {
+            signature,
+            began_ms: NOW - 2 * MINUTE + ago_ms,
+            suspicious_ms: None,
+            answered: true,
+        });
         causes.incident(&signature, &shop()).unwrap()
     };
     let first = at("payments", "latency-high", 0);
@@ -167,6 +172,28 @@ fn findings_of_one_change_are_one_incident() {
     let alone = at("mail", "error-rate-high", 60 * HOUR);
     assert_ne!(lone.key, alone.key);
     assert_eq!((lone.findings, lone.change), (1, None));
+}
+
+#[test]
+fn one_incident_is_answered_where_another_of_its_findings_is() {
+    let mut causes = causes(&[changed("a", "payments", 4 * MINUTE)], &[]);
+    let mut tell = |service, answered| {
+        causes.signal(&Signal { answered, ..symptom(service) });
+        let grouped = causes.incident(&errors(service), &shop()).unwrap();
+        (grouped.findings, grouped.answered)
+    };
+    assert_eq!(tell("payments", false), (1, false));
+    assert_eq!(tell("checkout", true), (2, false), "the one before it is left alone, and this is itself");
+    assert_eq!(tell("web", true), (3, true));
+    assert_eq!(tell("payments", false), (3, true));
+    assert_eq!(tell("web", false), (3, true));
+    causes.cleared(&errors("checkout"));
+    let left = causes.incident(&errors("payments"), &shop()).unwrap();
+    assert_eq!((left.findings, left.answered), (2, false), "the one that was answered is over");
+    let older: Causes =
+        Causes::decode(Some(br#"{"schema":1,"changes":[],"signatures":[[7,5,0,null]],"splits":[]}"#))
+            .unwrap();
+    assert_ne!(older, Causes::default(), "a state from before findings were answered or not");
 }
 
 #[test]
@@ -196,7 +223,7 @@ fn the_state_is_bounded_at_its_worst() {
         let (service, kind) = (name(number % 7), name(number));
         let signature = Signature { service: &service, kind: &kind, class: "" };
         let began_ms = NOW * 1_000 + number * 1000;
-        causes.signal(&Signal { signature, began_ms, suspicious_ms: Some(0) });
+        causes.signal(&Signal { signature, began_ms, suspicious_ms: Some(0), answered: true });
         causes.incident(&signature, &shop());
         (0..200).for_each(|change| causes.split(&name(change), &signature, -20.0));
     }
@@ -247,7 +274,7 @@ fn world(seed: u64, guilty_at_all: bool) -> World {
         });
     }
     let at = names[at as usize].clone();
-    causes.signal(&Signal { signature: errors(&at), began_ms, suspicious_ms: None });
+    causes.signal(&Signal { signature: errors(&at), began_ms, suspicious_ms: None, answered: true });
     // Half of the changes on the symptom's own service go out in parts, and can be compared.
     for (id, _, _) in changes.iter().filter(|(_, service, _)| names[*service as usize] == at) {
         if chance.unit() < 0.5 {
@@ -322,6 +349,7 @@ fn tell(causes: &mut Causes, told: &Told) {
             signature: errors(&format!("s{at}")),
             began_ms: NOW - ago,
             suspicious_ms: Some(NOW - ago - early),
+            answered: true,
         }),
     }
 }

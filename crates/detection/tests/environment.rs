@@ -8,17 +8,15 @@ use homeostat_schema::types::{EventKind, Evidence, Finding, FindingKind, Health,
 
 #[test]
 fn what_is_wrong_is_told_until_it_is_over() {
-    let all = [
-        deployment("d2", "two", Status::Failure, 1_000),
-        errors(0.5, 1_000, 2_000),
-        errors(0.5, 1_000, 2_500),
-        deployment("d1", "one", Status::Success, 3_000),
-    ];
+    let mut all = vec![deployment("d2", "two", Status::Failure, 1_000)];
+    all.extend((0..5).map(|i| errors(1.0, 1_000, 2_000 + 100 * i)));
+    all.push(deployment("d1", "one", Status::Success, 3_000));
     let after = |count: usize| troubles(&Service::after(&all[..count]).state);
     assert_eq!(after(0), []);
     assert_eq!(after(1), [FindingKind::DeploymentFailed]);
-    assert_eq!(after(3), [FindingKind::DeploymentFailed, FindingKind::ErrorRateHigh]);
-    assert_eq!(after(4), [], "a newer release is judged by itself");
+    assert_eq!(after(5), [FindingKind::DeploymentFailed]);
+    assert_eq!(after(6), [FindingKind::DeploymentFailed, FindingKind::ErrorRateHigh]);
+    assert_eq!(after(7), [], "a newer release is judged by itself");
 }
 
 #[test]

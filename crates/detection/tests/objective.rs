@@ -95,7 +95,7 @@ fn with_an_objective_the_fixed_threshold_opens_nothing() {
     assert_eq!(without.kinds(), [FindingKind::ErrorRateHigh]);
     // Rates that nobody counted cannot be taken from a budget.
     let mut uncounted = held_to(95.0);
-    (1..=4).for_each(|i| uncounted.take(&errors(0.3, 1, START + i * 10 * S)));
+    (1..=11).for_each(|i| uncounted.take(&errors(0.3, 1, START + i * 10 * S)));
     assert_eq!(uncounted.kinds(), [FindingKind::ErrorRateHigh]);
 }
 

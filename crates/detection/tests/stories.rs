@@ -5,7 +5,9 @@ mod common;
 
 use common::{S, Service, deployment, errors, event, latency, run};
 use homeostat_detection::is_overtaken;
-use homeostat_schema::types::{Correlation, Event, EventKind, FindingKind, Severity, Status, Verdict};
+use homeostat_schema::types::{
+    Correlation, Event, EventKind, FindingKind, Health, Severity, Status, Verdict,
+};
 
 fn of_run(name: &str, attempt: u32) -> Correlation {
     Correlation { run: Some(name.into()), run_attempt: Some(attempt), ..nothing() }
@@ -227,19 +229,33 @@ fn latency_needs_more_than_a_few_slow_observations() {
     check(&[1000.0; 8], &[]);
     check(&[f64::NAN; 8], &[]);
     check(&[-1.0; 8], &[]);
-    check(&[5000.0; 4], &[FindingKind::LatencyHigh]);
+    check(&[5000.0; 4], &[]);
+    check(&[5000.0; 5], &[FindingKind::LatencyHigh]);
     check(&[5000.0; 20], &[FindingKind::LatencyHigh]);
-    check(&[100.0, 100.0, 5000.0, 5000.0, 5000.0, 5000.0], &[FindingKind::LatencyHigh]);
+    let (fine, slow) = ([100.0; 30], [5000.0; 5]);
+    check(&[&fine[..], &slow[..4]].concat(), &[]);
+    check(&[&fine[..], &slow].concat(), &[FindingKind::LatencyHigh]);
+    // What left the window counts: every second one is slow.
+    check(&[5000.0, 100.0].repeat(12), &[FindingKind::LatencyHigh]);
+    check(&[&fine[..4], &slow[..1]].concat().repeat(5), &[]);
 }
 
 #[test]
 fn latency_evidence_says_what_was_seen() {
-    let service = Service::after(&observations(4, S, |at| latency(2300.0, at)));
+    let mut service = Service::after(&observations(4, S, |at| latency(2300.0, at)));
+    let text =
+        |health: &Health| health.because.iter().find(|one| one.metric == "latency-ms").unwrap().text.clone();
+    let told = "median 2300 ms of the last 4 observations; 4 of them above 1000 ms";
+    let health = &service.health();
+    let doubt = "; evidence ×8660.12 of the ×1e5 that would prove it";
+    assert_eq!((text(health), health.verdict), (format!("{told}{doubt}"), Verdict::Watching));
+    service.take(&latency(2300.0, 41 * S));
     let health = &service.findings[0].health;
     let evidence = health.because.iter().find(|one| one.metric == "latency-ms").unwrap();
-    assert_eq!((evidence.observed, evidence.bound, evidence.samples), (2300.0, 1000.0, 4));
-    assert_eq!(evidence.text, "median 2300 ms of the last 4 observations; 4 of them above 1000 ms");
-    assert_eq!(evidence.events.len(), 4);
+    assert_eq!((evidence.observed, evidence.bound, evidence.samples), (2300.0, 1000.0, 5));
+    let proof = "; evidence ×1e5 that this is more than chance";
+    assert_eq!(text(health), format!("{}{proof}", told.replace('4', "5")));
+    assert_eq!(evidence.events.len(), 5);
     assert_eq!(health.verdict, Verdict::Bad);
 }
 
@@ -281,25 +297,34 @@ fn errors_need_more_than_chance() {
     check(&[(0.06, 100); 8], &[]);
     // One burst is not enough, however large.
     check(&[(0.0, 100), (0.9, 1000), (0.0, 100)], &[]);
-    check(&[(0.2, 200), (0.2, 200)], &[FindingKind::ErrorRateHigh]);
+    // Nor are four in a row: requests of one burst fail together, however many they are.
+    check(&[(1.0, 1_000_000); 4], &[]);
+    check(&[(1.0, 1_000_000); 5], &[FindingKind::ErrorRateHigh]);
     check(&[(1.0, 1); 5], &[FindingKind::ErrorRateHigh]);
+    check(&[(0.5, 100); 6], &[]);
+    check(&[(0.5, 100); 7], &[FindingKind::ErrorRateHigh]);
     check(&[(0.5, 100); 20], &[FindingKind::ErrorRateHigh]);
-    // Nobody said how many requests: judged one by one.
-    check(&[(0.3, 1); 3], &[]);
-    check(&[(0.3, 1); 4], &[FindingKind::ErrorRateHigh]);
+    check(&[(0.2, 200); 10], &[]);
+    check(&[(0.2, 200); 15], &[FindingKind::ErrorRateHigh]);
+    check(&[(0.1, 200); 40], &[FindingKind::ErrorRateHigh]);
+    // Nobody said how many requests.
+    check(&[(0.3, 1); 7], &[]);
+    check(&[(0.3, 1); 11], &[FindingKind::ErrorRateHigh]);
     check(&[(7.0, 100); 8], &[]);
     check(&[(f64::INFINITY, 100); 8], &[]);
 }
 
 #[test]
 fn errors_that_stop_close_the_finding() {
-    let mut events = observations(3, S, |at| errors(0.5, 100, at));
-    events.extend(observations(3, 60 * S, |at| errors(0.0, 100, at)));
+    let mut events = observations(9, S, |at| errors(0.5, 100, at));
+    events.extend(observations(3, 100 * S, |at| errors(0.0, 100, at)));
     let mut service = Service::after(&events);
     assert_eq!(service.health().verdict, Verdict::Healthy);
-    // What was bad before does not make one more burst a finding.
-    service.take(&errors(0.5, 100, 90 * S));
+    // What was bad before makes no more bursts a finding.
+    observations(6, 130 * S, |at| errors(0.5, 100, at)).iter().for_each(|event| service.take(event));
     assert_eq!(service.kinds(), [FindingKind::ErrorRateHigh]);
+    service.take(&errors(0.5, 100, 190 * S));
+    assert_eq!(service.kinds(), [FindingKind::ErrorRateHigh, FindingKind::ErrorRateHigh]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub fn prior(kind: &FindingKind, remedy: &Remedy) -> f64 {
         FindingKind::DeploymentFailed => deployment_failed(remedy),
         FindingKind::ErrorRateHigh => error_rate_high(remedy),
         FindingKind::LatencyHigh => latency_high(remedy),
+        FindingKind::CapacityLow => capacity_low(remedy),
         FindingKind::Blind | FindingKind::Disaster | FindingKind::Other(_) => only_tell(remedy),
     }
 }
@@ -62,6 +63,13 @@ fn latency_high(remedy: &Remedy) -> f64 {
         Remedy::ScaleUp | Remedy::Restart => 0.4,
         Remedy::AbortRollout => 0.35,
         Remedy::PauseRollout | Remedy::RevertPullRequest => 0.2,
+        other => only_tell(other),
+    }
+}
+
+fn capacity_low(remedy: &Remedy) -> f64 {
+    match remedy {
+        Remedy::ScaleUp => 0.6,
         other => only_tell(other),
     }
 }

@@ -1,7 +1,7 @@
 //! Numbers asked of Prometheus: the steps since the last look, each once.
 //!
-//! One question after another (`requests`, `errors`, and `latency_ms` and `up` where they are
-//! given), over the same steps. Only when all were answered are there numbers: without `errors`
+//! One question after another (`requests`, `errors`, and `latency_ms`, `up`, `queue`, `load` and
+//! `replicas` where they are given), over the same steps. Only when all were answered are there numbers: without `errors`
 //! nobody could tell "none failed" from "nobody knows". What could not be asked is told as a failed
 //! scrape of each step, and asked for again at the next look, as far back as a look goes.
 //!
@@ -64,10 +64,14 @@ enum Question {
     Errors,
     Latency,
     Up,
+    Queue,
+    Load,
+    Replicas,
 }
 
 impl Question {
-    const ALL: [Self; 4] = [Self::Requests, Self::Errors, Self::Latency, Self::Up];
+    const ALL: [Self; 7] =
+        [Self::Requests, Self::Errors, Self::Latency, Self::Up, Self::Queue, Self::Load, Self::Replicas];
 
     fn of(self, pull: &Pull) -> Option<&str> {
         match self {
@@ -75,6 +79,9 @@ impl Question {
             Self::Errors => Some(&pull.errors),
             Self::Latency => pull.latency_ms.as_deref(),
             Self::Up => pull.up.as_deref(),
+            Self::Queue => pull.queue.as_deref(),
+            Self::Load => pull.load.as_deref(),
+            Self::Replicas => pull.replicas.as_deref(),
         }
     }
 }
@@ -145,6 +152,9 @@ impl Pulling {
             Question::Errors => self.numbers.errors = samples,
             Question::Latency => self.numbers.latency = samples,
             Question::Up => self.numbers.up = samples,
+            Question::Queue => self.numbers.queue = samples,
+            Question::Load => self.numbers.load = samples,
+            Question::Replicas => self.numbers.replicas = samples,
         }
         let rest = Question::ALL.into_iter().skip_while(|one| *one != question).skip(1);
         let next = rest.into_iter().find(|one| one.of(&self.of).is_some());

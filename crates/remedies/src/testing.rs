@@ -38,6 +38,7 @@ pub(crate) fn config(mode: Mode) -> Config {
         pipeline_env: None,
         rerun_cost: None,
         calls: Vec::new(),
+        capacity: BTreeMap::new(),
         github: Some(GitHub { repository: "acme/shop".into(), environments: BTreeMap::new() }),
         kubernetes: BTreeMap::from([(
             "stage".into(),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{time, types};
 
+mod capacity;
 mod disaster;
 mod error;
 mod objective;
@@ -26,6 +27,7 @@ mod suggest;
 mod validate;
 mod validate_outside;
 
+pub use capacity::Capacity;
 pub use disaster::{Disaster, Trigger};
 pub use error::{ConfigError, Invalid};
 pub use objective::Objective;
@@ -178,6 +180,10 @@ pub struct Service {
     /// and the other way round. Default: none is known.
     #[serde(default)]
     pub calls: Vec<String>,
+    /// What its queue may hold and its replicas can take, by environment name. Default: nobody knows,
+    /// so that its queue is not watched.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, Capacity>,
     /// Where its code and deployments are.
     #[serde(default)]
     pub github: Option<GitHub>,

@@ -132,6 +132,7 @@ open_names!(FindingKind {
     RunFailed = "run-failed",
     LatencyHigh = "latency-high",
     ErrorRateHigh = "error-rate-high",
+    CapacityLow = "capacity-low",
     Blind = "blind",
     Disaster = "disaster",
 });
@@ -206,6 +207,8 @@ impl types::Evidence {
     /// The metric that says what another run of a failed run is worth, in costs of a run: it pays
     /// above the bound.
     pub const RERUN: &str = "rerun";
+    /// The metric that says how many replicas work and, as its bound, how many would do.
+    pub const REPLICAS: &str = "replicas";
 }
 
 #[cfg(test)]

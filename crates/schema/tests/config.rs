@@ -429,6 +429,9 @@ fn a_pull_that_cannot_be_is_refused_with_its_field() {
     check(&pull("step_s = 1\nevery_s = 61\n"), "0].every_s");
     check(&pull("latency_ms = \" \"\n"), "0].latency_ms");
     check(&pull(&format!("up = \"{}\"\n", "x".repeat(2_049))), "0].up");
+    check(&pull("queue = \"q\"\n"), "0].load");
+    check(&pull("queue = \"q\"\nload = \"w\"\n"), "0].replicas");
+    check(&pull("load = \"w\"\nreplicas = \"\"\n"), "0].replicas");
     check(&pull("arm_label = \"my-arm\"\n"), "0].arm_label");
     check(&pull("baseline = \"\"\n"), "0].baseline");
     check(&pull("baseline = \"canary\"\n"), "0].canary");

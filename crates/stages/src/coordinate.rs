@@ -13,7 +13,7 @@ use homeostat_detection::disaster::{self, Judged, Scenario, Told, Watch};
 use homeostat_flow::{
     Context, Effects, Input, Output, Ring, Shard, Stage, State, Step, StepError, Timer, Verdict,
 };
-use homeostat_schema::config::{Config, Disaster};
+use homeostat_schema::config::{Config, Disaster, Mode};
 use homeostat_schema::{id, types, types::FindingKind};
 
 use crate::entry::{self, ChangeForm, CoordinateEntry, DisasterForm, PlanEntry, TroubleForm, WeighForm};
@@ -55,7 +55,9 @@ impl Coordinate {
         if let Ok(mut causes) = Causes::decode(place.state.get(name::CAUSES_FIELD)) {
             causes
                 .own(&finding.service, weigh.changes.iter().map(|change| of_form(change, &finding.service)));
-            finding.cause = self.cause(&mut causes, &finding, weigh.split, weigh.changes.last());
+            let split =
+                weigh.changes.last().zip(weigh.split).map(|(newest, ln_e)| (newest.id.as_str(), ln_e));
+            finding.cause = self.cause(&mut causes, &finding, split, weigh.suspicious_ms);
             effects.state.push((name::CAUSES_FIELD.to_owned(), Some(causes.encode())));
         }
         let told = TroubleForm {
@@ -75,13 +77,18 @@ impl Coordinate {
         &self,
         causes: &mut Causes,
         finding: &types::Finding,
-        split: Option<f64>,
-        newest: Option<&ChangeForm>,
+        split: Option<(&str, f64)>,
+        suspicious_ms: Option<u64>,
     ) -> Option<types::Cause> {
         let signature = Signature { service: &finding.service, kind: finding.kind.name(), class: "" };
-        causes.signal(&Signal { signature, began_ms: finding.found_at, suspicious_ms: None });
-        if let (Some(ln_e), Some(newest)) = (split, newest) {
-            causes.split(&newest.id, &signature, ln_e);
+        causes.signal(&Signal {
+            signature,
+            began_ms: finding.found_at,
+            suspicious_ms,
+            answered: self.is_answered(finding),
+        });
+        if let Some((newest, ln_e)) = split {
+            causes.split(newest, &signature, ln_e);
         }
         let blame = causes.blame(&signature, &self.calls)?;
         let grouped = causes.incident(&signature, &self.calls)?;
@@ -90,12 +97,19 @@ impl Coordinate {
         Some(types::Cause {
             incident: grouped.key,
             findings: u32::try_from(grouped.findings).unwrap_or(u32::MAX),
+            answered: grouped.answered,
             change: leading.map(|leading| leading.change.clone()),
             service: leading.map(|leading| leading.service.clone()),
             probability,
             blamed: probability >= BLAME_MIN,
             text: blame.text,
         })
+    }
+
+    /// Whether the planner acts on it or goes to a person with it: below `approve` it does neither.
+    fn is_answered(&self, finding: &types::Finding) -> bool {
+        let mode = self.frozen.config.mode(&finding.env, &finding.service);
+        matches!(mode, Mode::Approve | Mode::Act)
     }
 
     fn changed(place: &Place<'_>, change: &ChangeForm, service: &str) -> Result<Effects, StepError> {

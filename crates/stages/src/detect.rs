@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use homeostat_detection::environment::{self, Released};
 use homeostat_detection::{self as detection, Observed, ServiceState, Settings};
 use homeostat_flow::{Context, Effects, Input, Output, Stage, State, Step, StepError, Timer, Verdict};
-use homeostat_schema::config::Config;
 use homeostat_schema::{
     time,
     types::{AssessmentRequest, Event, EventKind, Finding, FindingKind},
@@ -77,7 +76,7 @@ impl Held {
 
 /// Of which service something is told, and to whom.
 struct Told<'a> {
-    config: &'a Config,
+    frozen: &'a Versioned,
     context: &'a Context,
     env: &'a str,
     service: &'a str,
@@ -86,12 +85,14 @@ struct Told<'a> {
 impl Told<'_> {
     /// A finding in numbers is weighed on its way to plan; others go there at once.
     fn finding(&self, outputs: &mut Vec<Output>, state: &ServiceState, finding: Finding) {
-        if coordinate::is_weighed(self.config, self.env, &finding.kind) {
+        if coordinate::is_weighed(&self.frozen.config, self.env, &finding.kind) {
             let changes = environment::releases(state).map(form).collect();
             let split = environment::split(&finding);
-            let weigh =
-                CoordinateEntry::Weigh(Box::new(WeighForm { finding: finding.into(), changes, split }));
-            outputs.push(coordinate::for_environment(self.config, self.env, &weigh));
+            let suspicious_ms =
+                environment::suspicious_ms(state, &finding, &settings(self.frozen, self.env, self.service));
+            let weigh = WeighForm { finding: finding.into(), changes, split, suspicious_ms };
+            let weigh = CoordinateEntry::Weigh(Box::new(weigh));
+            outputs.push(coordinate::for_environment(&self.frozen.config, self.env, &weigh));
         } else {
             outputs.extend(self.trouble(&finding.kind, false));
             let entry = PlanEntry::Finding(finding.into());
@@ -101,26 +102,30 @@ impl Told<'_> {
 
     /// Only what somebody waits for is told.
     fn trouble(&self, kind: &FindingKind, over: bool) -> Option<Output> {
-        let weighed = over && coordinate::is_weighed(self.config, self.env, kind);
-        if !weighed && !coordinate::is_waited_for(self.config, self.env, kind) {
+        let weighed = over && coordinate::is_weighed(&self.frozen.config, self.env, kind);
+        if !weighed && !coordinate::is_waited_for(&self.frozen.config, self.env, kind) {
             return None;
         }
         let (kind, service) = (kind.name().to_owned(), self.service.to_owned());
         let told = TroubleForm { kind, service, at_ms: self.context.now_ms, over };
-        Some(coordinate::for_environment(self.config, self.env, &CoordinateEntry::Trouble(told)))
+        Some(coordinate::for_environment(&self.frozen.config, self.env, &CoordinateEntry::Trouble(told)))
     }
 
     /// A release that was not known before.
     fn released(&self, before: Option<&Released>, state: &ServiceState) -> Option<Output> {
         let newest = environment::releases(state).last().filter(|newest| Some(newest) != before)?;
-        let known = self.config.environments.contains_key(self.env);
+        let known = self.frozen.config.environments.contains_key(self.env);
         let entry = CoordinateEntry::Changed { service: self.service.to_owned(), change: form(newest) };
-        known.then(|| coordinate::for_environment(self.config, self.env, &entry))
+        known.then(|| coordinate::for_environment(&self.frozen.config, self.env, &entry))
     }
 }
 
 fn form(released: Released) -> ChangeForm {
     ChangeForm { id: released.id, at_ms: released.at_ms }
+}
+
+fn settings(frozen: &Versioned, env: &str, service: &str) -> Settings {
+    Settings::of(&frozen.config, env, service, frozen.version)
 }
 
 impl Detect {
@@ -129,15 +134,12 @@ impl Detect {
         Self { frozen }
     }
 
-    fn settings(&self, env: &str, service: &str) -> Settings {
-        Settings::of(&self.frozen.config, env, service, self.frozen.version)
-    }
-
     fn on_event(&self, context: &Context, field: &str, event: &Event, held: &mut Held) -> Effects {
         let told = self.told(context, &event.env, &event.service);
         let is_release = matches!(event.kind, EventKind::Deployment | EventKind::Rollback);
         let before = environment::releases(&held.state).last().filter(|_| is_release);
-        let (state, settings) = (std::mem::take(&mut held.state), self.settings(&event.env, &event.service));
+        let (state, settings) =
+            (std::mem::take(&mut held.state), settings(&self.frozen, &event.env, &event.service));
         let observed = detection::observe(state, event, &settings, context.now_ms);
         let mut effects = held.keep(&told, field, observed);
         if is_release {
@@ -149,13 +151,13 @@ impl Detect {
     fn on_silence(&self, context: &Context, field: &str, held: &mut Held) -> Result<Effects, StepError> {
         let (env, service) =
             name::split_field(field).ok_or_else(|| StepError(format!("not a service field: {field}")))?;
-        let (state, settings) = (std::mem::take(&mut held.state), self.settings(env, service));
+        let (state, settings) = (std::mem::take(&mut held.state), settings(&self.frozen, env, service));
         let observed = detection::recheck(state, env, service, &settings, context.now_ms);
         Ok(held.keep(&self.told(context, env, service), field, observed))
     }
 
     fn on_assess(&self, context: &Context, request: &AssessmentRequest, held: &mut Held) -> Effects {
-        let (before, settings) = (held.state.clone(), self.settings(&request.env, &request.service));
+        let (before, settings) = (held.state.clone(), settings(&self.frozen, &request.env, &request.service));
         let answer = detection::assess(&mut held.state, request, &settings, context.now_ms);
         // An answer that changes nothing has nothing to be written.
         if held.state != before {
@@ -168,12 +170,12 @@ impl Detect {
     }
 
     fn told<'a>(&'a self, context: &'a Context, env: &'a str, service: &'a str) -> Told<'a> {
-        Told { config: &self.frozen.config, context, env, service }
+        Told { frozen: &self.frozen, context, env, service }
     }
 
     fn view_of(&self, env: String, service: String, state: &ServiceState, now_ms: u64) -> ServiceView {
         ServiceView {
-            health: detection::health(state, &self.settings(&env, &service), now_ms).into(),
+            health: detection::health(state, &settings(&self.frozen, &env, &service), now_ms).into(),
             env,
             service,
             version: state.version().map(str::to_owned),
@@ -183,7 +185,7 @@ impl Detect {
     }
 
     fn comparison_of(&self, env: &str, service: &str, state: &ServiceState) -> Option<ComparisonView> {
-        let found = detection::comparison(state, &self.settings(env, service))?;
+        let found = detection::comparison(state, &settings(&self.frozen, env, service))?;
         Some(ComparisonView {
             env: env.to_owned(),
             service: service.to_owned(),

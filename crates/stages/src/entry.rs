@@ -44,6 +44,9 @@ pub struct WeighForm {
     /// it, as a natural logarithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<f64>,
+    /// Since when what it is about was suspicious, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspicious_ms: Option<u64>,
 }
 
 /// A release, as a change of its environment.

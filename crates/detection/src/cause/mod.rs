@@ -96,6 +96,8 @@ pub struct Signal<'a> {
     /// Since when the e-detector on the same stream has been at [`SUSPICIOUS_MIN`] or above without
     /// a break; milliseconds.
     pub suspicious_ms: Option<u64>,
+    /// Whether it is acted on or brought before a person; told twice, the last word holds.
+    pub answered: bool,
 }
 
 /// The incident a finding belongs to.
@@ -105,6 +107,8 @@ pub struct Grouped {
     pub key: String,
     /// How many findings it has by now.
     pub findings: usize,
+    /// Whether another of them is answered.
+    pub answered: bool,
     /// The change that leads it; none when *no change* does, and the finding stands alone.
     pub change: Option<String>,
 }
@@ -130,7 +134,7 @@ impl KnownChange {
 
 /// Stored without names, 32 of them in 2 KB.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct KnownSignature(u32, u64, u32, Option<Group>);
+struct KnownSignature(u32, u64, u32, Option<Group>, #[serde(default)] bool);
 
 impl KnownSignature {
     /// Digest of the signature.
@@ -145,6 +149,9 @@ impl KnownSignature {
     }
     fn group(&self) -> Option<Group> {
         self.3
+    }
+    fn answered(&self) -> bool {
+        self.4
     }
 }
 
@@ -230,7 +237,8 @@ impl Causes {
         let early = began_s.saturating_sub(suspicious_s.min(known_s)).min(CHANGE_MS_MAX / 1000);
         let early = u32::try_from(early).unwrap_or(u32::MAX);
         self.signatures.retain(|known| known.id() != id);
-        self.signatures.push(KnownSignature(id, began_s, early, old.and_then(|old| old.group())));
+        let group = old.and_then(|old| old.group());
+        self.signatures.push(KnownSignature(id, began_s, early, group, signal.answered));
         self.signatures.sort_by_key(|known| (known.began_s(), known.id()));
         let surplus = self.signatures.len().saturating_sub(SIGNATURES_MAX);
         self.signatures.drain(..surplus);
@@ -279,9 +287,11 @@ impl Causes {
         let id = known.id();
         self.signatures.iter_mut().filter(|known| known.id() == id).for_each(|known| known.3 = Some(group));
         let change = self.changes.iter().find(|change| identity_of_change(change.id()) == group.0);
+        let together = || self.signatures.iter().filter(|known| known.group() == Some(group));
         Some(Grouped {
             key: format!("cause-{:08x}-{}", group.0, group.1),
-            findings: self.signatures.iter().filter(|known| known.group() == Some(group)).count(),
+            findings: together().count(),
+            answered: together().any(|known| known.id() != id && known.answered()),
             change: change.map(|change| change.id().to_owned()),
         })
     }

@@ -14,10 +14,6 @@ use super::settings::Settings;
 use crate::number::float;
 use crate::sequential::{Arms, Bursts, EDetector, Tally};
 
-/// The share counted as 1 is this many times the healthy one.
-const CAP_TIMES: f64 = 25.0;
-/// The share counted as 1 is at least this.
-const CAP_MIN: f64 = 0.02;
 /// The healthy mean is taken to be larger by this.
 const ALLOWANCE: f64 = 1.1;
 /// Batches before a deployment that are enough to know what is usual.
@@ -117,8 +113,7 @@ impl PastCounts {
 }
 
 fn against(share: f64) -> EDetector {
-    let cap = (CAP_TIMES * share).clamp(CAP_MIN, 1.0);
-    EDetector::new(cap, ALLOWANCE * share / cap)
+    EDetector::of_shares(share, ALLOWANCE)
 }
 
 /// Measurements beyond the first ones' 95th percentile.

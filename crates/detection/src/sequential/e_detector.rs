@@ -15,6 +15,11 @@ const CEILING: f64 = 1e12;
 /// No mean is taken to be smaller: one value in a billion.
 const MEAN_MIN: f64 = 1e-9;
 
+/// The share counted as 1 is this many times the usual one,
+const CAP_TIMES: f64 = 25.0;
+/// and at least this.
+const CAP_MIN: f64 = 0.02;
+
 /// The state: one number for each stake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EDetector {
@@ -30,6 +35,18 @@ impl EDetector {
         let mean = if mean.is_nan() { 1.0 } else { mean.clamp(MEAN_MIN, 1.0) };
         let cap = if cap.is_normal() && cap > 0.0 { cap } else { 1.0 };
         Self { cap, mean, values: [0.0; STAKES.len()] }
+    }
+
+    /// For shares from 0 to 1 that are usually `usual` and may be so many times that. What counts is
+    /// capped, so that no single one says much.
+    pub fn of_shares(usual: f64, allowance: f64) -> Self {
+        let cap = (CAP_TIMES * usual).clamp(CAP_MIN, 1.0);
+        Self::new(cap, allowance * usual / cap)
+    }
+
+    /// Whether both ask the same of their values.
+    pub fn asks_as(&self, other: &Self) -> bool {
+        self.cap == other.cap && self.mean == other.mean
     }
 
     /// Takes the value of one batch, at least 0.

@@ -2,7 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use homeostat_detection::{
-    Observed, ServiceState, Settings, assess, burn::Objective, flake, health, judge, observe, recheck,
+    Observed, ServiceState, Settings, assess, burn::Objective, capacity, flake, health, judge, observe,
+    recheck,
 };
 use homeostat_schema::types::{
     AssessmentRequest, Correlation, Event, EventKind, Finding, FindingKind, Health, Signal, Status, Trust,
@@ -22,6 +23,7 @@ pub(crate) fn settings() -> Settings {
         objective: None,
         judge: judge::Settings::default(),
         flake: flake::Settings::default(),
+        capacity: None,
         config_version: 3,
     }
 }
@@ -94,6 +96,7 @@ pub(crate) struct Service {
     pub(crate) recheck_at_ms: Option<u64>,
     pub(crate) health: Option<Health>,
     pub(crate) objective: Option<Objective>,
+    pub(crate) capacity: Option<capacity::Settings>,
 }
 
 impl Service {
@@ -138,8 +141,8 @@ impl Service {
         answer.health
     }
 
-    fn settings(&self) -> Settings {
-        Settings { objective: self.objective, ..settings() }
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { objective: self.objective, capacity: self.capacity, ..settings() }
     }
 
     fn keep(&mut self, observed: Observed) {

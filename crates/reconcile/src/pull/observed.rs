@@ -7,6 +7,8 @@
 //! | an arm without `requests` | nothing |
 //! | no arm with `requests`, or `up` is 0 | one observation with `scrape` = `failed` and no numbers |
 //! | `up` of one arm is 0 | the same, of that arm |
+//! | `queue`, `load` and `replicas` of the whole | one observation with these, beside the others |
+//! | some of the three | nothing: what is not known is no queue |
 //!
 //! Invariant: the id is made of the pull, the step's end and the arm alone, so that asking twice
 //! gives each once.
@@ -26,6 +28,9 @@ pub(crate) struct Numbers {
     pub(crate) errors: Samples,
     pub(crate) latency: Samples,
     pub(crate) up: Samples,
+    pub(crate) queue: Samples,
+    pub(crate) load: Samples,
+    pub(crate) replicas: Samples,
 }
 
 /// Observations, and how many of the steps nobody saw.
@@ -46,6 +51,7 @@ pub(crate) fn seen(pull: &Pull, steps: Steps, numbers: &Numbers, now_ms: u64) ->
         let down = |arm: Arm| numbers.up.at(arm, at_ms) == Some(0.0);
         let up = |arm: &Arm| !down(Arm::Whole) && !down(*arm);
         let arms = ARMS.into_iter().filter(up);
+        seen.observations.extend(moment.queue(numbers));
         let told: Vec<_> = arms.filter_map(|arm| moment.numbers(arm, numbers)).collect();
         if told.is_empty() {
             seen.observations.push(moment.failed(Arm::Whole));
@@ -88,6 +94,16 @@ impl Moment<'_> {
         }));
         let attributes = named(arm).map(|arm| ("arm".to_owned(), arm.to_owned()));
         Some(self.event(key(arm), signals, attributes.into_iter().collect()))
+    }
+
+    fn queue(self, numbers: &Numbers) -> Option<Observation> {
+        let of = [("queue", &numbers.queue), ("load", &numbers.load), ("replicas", &numbers.replicas)];
+        let told = |(name, samples): (&str, &Samples)| {
+            let value = samples.at(Arm::Whole, self.at_ms).filter(|value| *value >= 0.0)?;
+            Some(Signal { name: name.to_owned(), value, unit: "1".to_owned(), samples: 1 })
+        };
+        let signals: Option<Vec<Signal>> = of.into_iter().map(told).collect();
+        Some(self.event("queue", signals?, Vec::new()))
     }
 
     fn failed(self, arm: Arm) -> Observation {

@@ -20,6 +20,9 @@ pub(crate) fn pull() -> Pull {
         requests: "sum by (arm) (increase(r{app=\"checkout\"}[6s]))".to_owned(),
         errors: "e".to_owned(),
         latency_ms: None,
+        queue: None,
+        load: None,
+        replicas: None,
         up: None,
         arm_label: "arm".to_owned(),
         baseline: "stable".to_owned(),
@@ -146,6 +149,32 @@ fn each_step_of_each_arm_is_one_observation() {
         ]
     );
     assert_eq!((report.seen, report.missing, report.asked, &report.problem), (2, 0, 4, &None));
+}
+
+#[test]
+fn a_queue_is_one_more_observation_when_all_of_it_is_known() {
+    let asked = |expression: &str| Some(expression.to_owned());
+    let of = Pull { queue: asked("q"), load: asked("w"), replicas: asked("n"), ..pull() };
+    let whole = |letter, values: &[(i64, f64)]| (letter, values.to_vec());
+    let mut server = Server::default().with('r', "stable", &[(-5, 90.0)]);
+    for (letter, values) in [
+        whole('q', &[(-10, -1.0), (-5, 40.0), (0, 50.0)]),
+        whole('w', &[(-10, 7.0), (-5, 7.0), (0, 8.0)]),
+        whole('n', &[(-10, 3.0), (0, 3.0)]),
+    ] {
+        server = server.with(letter, "", &values);
+    }
+    let (observed, report) = seen(&of, server, -15);
+    assert_eq!(
+        observed,
+        [
+            "-10 [failed] ",
+            "-5 [baseline] requests=90 errors=0",
+            "0 [] queue=50 load=8 replicas=3",
+            "0 [failed] ",
+        ]
+    );
+    assert_eq!((report.missing, report.asked), (2, 4));
 }
 
 #[test]

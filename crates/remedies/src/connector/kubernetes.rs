@@ -1,4 +1,4 @@
-//! Kubernetes: roll a Deployment back to the last good release, or else to the ReplicaSet before the
+//! Kubernetes: give a Deployment more replicas (`scale`), or roll it back to the last good release, or else to the ReplicaSet before the
 //! current one, as `kubectl rollout undo` does.
 //!
 //! First: does what runs need rolling back at all? A deployment can fail before it reaches the
@@ -26,6 +26,7 @@
 mod naming;
 mod objects;
 mod ruling;
+mod scale;
 
 use homeostat_schema::types::{KubernetesTarget, Plan, Release, Request};
 use http::Method;
@@ -37,6 +38,7 @@ use self::objects::{
     without_hash,
 };
 use self::ruling::{Facts, Ruling, rule};
+pub(super) use self::scale::ScaleUp;
 use super::check;
 use super::wire::{Call, Effect, Heard, Step};
 use super::{Auth, ConnectorError, LookFirst};
@@ -69,15 +71,21 @@ enum Stage {
     LookingAfter(u32, String),
 }
 
+/// A Deployment's place in the API.
+#[derive(Debug)]
+struct Place {
+    /// Of the namespace's apps API.
+    base: String,
+    namespace: String,
+    deployment: String,
+}
+
 /// Rolls a Deployment back.
 #[derive(Debug)]
 pub(super) struct Rollback {
     stage: Stage,
     look: LookFirst,
-    /// Of the namespace's apps API.
-    base: String,
-    namespace: String,
-    deployment: String,
+    place: Place,
     key: String,
     releases: Releases,
     last_good: Option<Release>,
@@ -89,6 +97,39 @@ pub(super) struct Rollback {
     aim: u64,
 }
 
+impl Place {
+    fn of(target: &KubernetesTarget, origin: &str) -> Result<Self, ConnectorError> {
+        let origin = check::origin(origin)?;
+        let namespace = check::namespace(&target.namespace)?;
+        Ok(Self {
+            base: format!("{origin}/apis/apps/v1/namespaces/{}", check::encode(namespace)),
+            namespace: namespace.to_owned(),
+            deployment: check::deployment(&target.deployment)?.to_owned(),
+        })
+    }
+
+    fn url(&self) -> String {
+        format!("{}/deployments/{}", self.base, check::encode(&self.deployment))
+    }
+
+    fn read(&self) -> Call {
+        read(self.url())
+    }
+
+    /// The patch, and what is recorded in its place where it may hold a secret.
+    fn patch(&self, body: Value, shown: Option<Value>) -> Call {
+        Call {
+            method: Method::PATCH,
+            url: format!("{}?fieldManager=homeostat", self.url()),
+            auth: Auth::KubernetesToken,
+            effect: Effect::Changes,
+            body: Some(body),
+            shown,
+            headers: PATCH_HEADERS,
+        }
+    }
+}
+
 impl Rollback {
     pub(super) fn open(
         plan: &Plan,
@@ -96,14 +137,10 @@ impl Rollback {
         origin: &str,
         look: LookFirst,
     ) -> Result<Self, ConnectorError> {
-        let origin = check::origin(origin)?;
-        let namespace = check::namespace(&target.namespace)?;
         Ok(Self {
             stage: Stage::ReadingDeployment(1),
             look,
-            base: format!("{origin}/apis/apps/v1/namespaces/{}", check::encode(namespace)),
-            namespace: namespace.to_owned(),
-            deployment: check::deployment(&target.deployment)?.to_owned(),
+            place: Place::of(target, origin)?,
             key: plan.idempotency_key.clone(),
             releases: Releases::of(plan),
             last_good: plan.last_good.clone(),
@@ -122,11 +159,11 @@ impl Rollback {
              "value": "(the last good release's pod template, or else the one before the current)"},
             {"op": "add", "path": annotation_path(), "value": self.key},
         ]);
-        self.patch_call(known_later.clone(), known_later).record()
+        self.place.patch(known_later.clone(), Some(known_later)).record()
     }
 
     pub(super) fn start(&mut self) -> Step {
-        Step::Send(self.read_deployment())
+        Step::Send(self.place.read())
     }
 
     pub(super) fn hear(&mut self, heard: Heard) -> Step {
@@ -137,7 +174,7 @@ impl Rollback {
             (Stage::LookingAfter(_, why), Heard::Ok(_, json)) => self.looked_after(&json, &why),
             (Stage::ReadingDeployment(n), Heard::Unclear(_)) if n < READS_MAX => {
                 self.stage = Stage::ReadingDeployment(n + 1);
-                Step::Send(self.read_deployment())
+                Step::Send(self.place.read())
             }
             (Stage::ReadingReplicaSets(page, n), Heard::Unclear(_)) if n < READS_MAX => {
                 self.stage = Stage::ReadingReplicaSets(page, n + 1);
@@ -145,7 +182,7 @@ impl Rollback {
             }
             (Stage::LookingAfter(n, why), Heard::Unclear(_)) if n < READS_MAX => {
                 self.stage = Stage::LookingAfter(n + 1, why);
-                Step::Send(self.read_deployment())
+                Step::Send(self.place.read())
             }
             (Stage::LookingAfter(_, why), Heard::Refused(_, more) | Heard::Unclear(more)) => {
                 Step::Unknown(format!("{why}; and the Deployment could not be looked at: {more}"))
@@ -156,7 +193,7 @@ impl Rollback {
 
     /// A read came to nothing before anything was changed by this session.
     fn unread(&self, why: &str) -> Step {
-        let text = format!("the Deployment {} could not be read: {why}", self.deployment);
+        let text = format!("the Deployment {} could not be read: {why}", self.place.deployment);
         // An earlier worker may have patched, and nobody could look.
         if self.look == LookFirst::Yes && self.current.is_none() {
             Step::Unknown(text)
@@ -167,12 +204,12 @@ impl Rollback {
 
     fn saw_deployment(&mut self, json: &Value) -> Step {
         if annotation(json, ATTEMPT) == Some(self.key.as_str()) {
-            return Step::Done(format!("the Deployment {} was rolled back already", self.deployment));
+            return Step::Done(format!("the Deployment {} was rolled back already", self.place.deployment));
         }
         if json["spec"]["paused"] == Value::Bool(true) {
             return Step::Failed(format!(
                 "the Deployment {0} is paused; resume it with 'kubectl rollout resume deployment/{0}'",
-                self.deployment
+                self.place.deployment
             ));
         }
         let Some(current) = Current::of(json) else {
@@ -215,7 +252,7 @@ impl Rollback {
                 self.aim = revision;
                 self.stage = Stage::Patching;
                 let shown = patch(&current, &shown(&template), &self.key);
-                Step::Send(self.patch_call(patch(&current, &template, &self.key), shown))
+                Step::Send(self.place.patch(patch(&current, &template, &self.key), Some(shown)))
             }
         }
     }
@@ -228,7 +265,7 @@ impl Rollback {
         let Some(past) = earlier.iter().find(names_good).or(earlier.first()) else {
             return Err(format!(
                 "nothing to roll back to: the Deployment {} has no ReplicaSet before its revision {}",
-                self.deployment,
+                self.place.deployment,
                 current.revision.map_or_else(|| "(unknown)".to_owned(), |revision| revision.to_string())
             ));
         };
@@ -248,7 +285,7 @@ impl Rollback {
 
     /// Whether what runs is to be rolled back, and why not.
     fn ruled(&self, current: &Current) -> Result<(), String> {
-        let place = format!("Deployment {}/{}", self.namespace, self.deployment);
+        let place = format!("Deployment {}/{}", self.place.namespace, self.place.deployment);
         let good = self.good();
         let ruling = rule(Facts {
             names: self.releases.named_by(&current.template),
@@ -284,19 +321,20 @@ impl Rollback {
 
     fn patched(&mut self, heard: Heard) -> Step {
         match heard {
-            Heard::Ok(..) => {
-                Step::Done(format!("the Deployment {} goes back to revision {}", self.deployment, self.aim))
-            }
+            Heard::Ok(..) => Step::Done(format!(
+                "the Deployment {} goes back to revision {}",
+                self.place.deployment, self.aim
+            )),
             // It changed since it was read: once more, from the start.
             Heard::Refused(409 | 422, _) if self.rereads < REREADS_MAX => {
                 self.rereads += 1;
                 self.stage = Stage::ReadingDeployment(1);
-                Step::Send(self.read_deployment())
+                Step::Send(self.place.read())
             }
             Heard::Refused(_, why) => Step::Failed(format!("Kubernetes refused the patch: {why}")),
             Heard::Unclear(why) => {
                 self.stage = Stage::LookingAfter(1, why);
-                Step::Send(self.read_deployment())
+                Step::Send(self.place.read())
             }
         }
     }
@@ -305,40 +343,23 @@ impl Rollback {
         if annotation(json, ATTEMPT) == Some(self.key.as_str()) {
             return Step::Done(format!(
                 "the Deployment {} goes back to revision {}",
-                self.deployment, self.aim
+                self.place.deployment, self.aim
             ));
         }
         Step::Unknown(format!("{why}; the Deployment does not show it so far"))
     }
 
-    fn deployment_url(&self) -> String {
-        format!("{}/deployments/{}", self.base, check::encode(&self.deployment))
-    }
-
-    fn read_deployment(&self) -> Call {
-        read(self.deployment_url())
-    }
-
     fn read_replica_sets(&self) -> Call {
         let selector = self.current.as_ref().map(|current| current.selector.as_str()).unwrap_or_default();
-        let mut url =
-            format!("{}/replicasets?labelSelector={}&limit={PAGE_LIMIT}", self.base, check::encode(selector));
+        let mut url = format!(
+            "{}/replicasets?labelSelector={}&limit={PAGE_LIMIT}",
+            self.place.base,
+            check::encode(selector)
+        );
         if !self.token.is_empty() {
             url.push_str(&format!("&continue={}", check::encode(&self.token)));
         }
         read(url)
-    }
-
-    fn patch_call(&self, body: Value, shown: Value) -> Call {
-        Call {
-            method: Method::PATCH,
-            url: format!("{}?fieldManager=homeostat", self.deployment_url()),
-            auth: Auth::KubernetesToken,
-            effect: Effect::Changes,
-            body: Some(body),
-            shown: Some(shown),
-            headers: PATCH_HEADERS,
-        }
     }
 }
 

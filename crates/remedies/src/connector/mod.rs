@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | re-run failed jobs | probe | the run's `run_attempt` is above the one that failed |
 //! | redeploy | probe | a deployment's payload carries the idempotency key |
-//! | rollback | probe | the Deployment's annotation `homeostat.dev/attempt` is the key |
+//! | rollback, scale up | probe | the Deployment's annotation `homeostat.dev/attempt` is the key |
 //! | notify | at most once | it cannot be asked: an unknown result is not repeated |
 //!
 //! A reply that refuses (4xx) is `failed`: nothing happened. A server error or no answer after a
@@ -159,6 +159,9 @@ pub enum ConnectorError {
     /// The finding names no run to run again.
     #[error("the finding names no workflow run by number, so there is nothing to run again")]
     NoRun,
+    /// Nobody said how many replicas there are to be.
+    #[error("the finding does not say how many replicas would do, so there is nothing to scale to")]
+    NoReplicas,
     /// No good commit is known to go back to.
     #[error("no good commit is known for this service, so there is nothing to deploy again")]
     NoLastGood,

@@ -4,7 +4,7 @@
 use homeostat_schema::types::{AttemptResult, Exchange, Plan, Remedy, Request, Target};
 
 use super::github::{Redeploy, Rerun};
-use super::kubernetes::Rollback;
+use super::kubernetes::{Rollback, ScaleUp};
 use super::slack::Notify;
 use super::wire::{Call, Effect, Heard, Step};
 use super::{ConnectorError, EXCHANGES_MAX, Endpoints, LookFirst, Next, Reply, Report, TransportFailure};
@@ -16,6 +16,7 @@ pub(super) enum Talk {
     Rerun(Rerun),
     Redeploy(Redeploy),
     Rollback(Box<Rollback>),
+    ScaleUp(ScaleUp),
     Notify(Notify),
 }
 
@@ -32,6 +33,9 @@ impl Talk {
                 let talk = Rollback::open(plan, target, &endpoints.kubernetes_origin, look)?;
                 Ok(Self::Rollback(Box::new(talk)))
             }
+            (Remedy::ScaleUp, Target::Kubernetes(target)) => {
+                ScaleUp::open(plan, target, &endpoints.kubernetes_origin, look).map(Self::ScaleUp)
+            }
             (Remedy::Notify, Target::Slack) => {
                 Notify::open(plan, &endpoints.slack_origin, look).map(Self::Notify)
             }
@@ -47,6 +51,7 @@ impl Talk {
             Self::Rerun(talk) => talk.start(),
             Self::Redeploy(talk) => talk.start(),
             Self::Rollback(talk) => talk.start(),
+            Self::ScaleUp(talk) => talk.start(),
             Self::Notify(talk) => talk.start(),
         }
     }
@@ -56,6 +61,7 @@ impl Talk {
             Self::Rerun(talk) => talk.hear(heard),
             Self::Redeploy(talk) => talk.hear(heard),
             Self::Rollback(talk) => talk.hear(heard),
+            Self::ScaleUp(talk) => talk.hear(heard),
             Self::Notify(talk) => talk.hear(heard),
         }
     }
@@ -66,6 +72,7 @@ impl Talk {
             Self::Rerun(talk) => talk.act().record(),
             Self::Redeploy(talk) => talk.act().record(),
             Self::Rollback(talk) => talk.preview(),
+            Self::ScaleUp(talk) => talk.preview(),
             Self::Notify(talk) => talk.act().record(),
         }
     }

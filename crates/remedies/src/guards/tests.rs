@@ -253,6 +253,7 @@ fn plan(remedy: Remedy, guards: Vec<GuardCheck>) -> Plan {
         version: None,
         commit: None,
         last_good: None::<Release>,
+        replicas: None,
         correlation: finding.correlation,
         reason: String::new(),
         made_at: START_MS,
@@ -296,6 +297,7 @@ fn a_release_that_did_not_do_it_is_not_taken_away() {
     let cause = |change: Option<(&str, &str)>, probability: f64| Cause {
         incident: "cause-1".to_owned(),
         findings: 1,
+        answered: false,
         change: change.map(|(id, _)| id.to_owned()),
         service: change.map(|(_, service)| service.to_owned()),
         probability,

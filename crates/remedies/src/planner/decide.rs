@@ -212,9 +212,10 @@ impl Desk<'_> {
     }
 
     fn nothing_left(&mut self, open: &mut Open) {
-        if open.lead.kind == FindingKind::Disaster {
+        // Their reason says what is to be done.
+        if matches!(open.lead.kind, FindingKind::Disaster | FindingKind::CapacityLow) && open.attempts == 0 {
             let why = open.lead.health.because.first().map(|told| told.text.clone()).unwrap_or_default();
-            return self.page(open, "disaster", &why);
+            return self.page(open, open.lead.kind.clone().name(), &why);
         }
         if let Some(told) = candidates::not_worth_a_run(&open.lead) {
             let why = format!("it is not run again: {}", told.text);

@@ -178,6 +178,7 @@ impl<'a> Desk<'a> {
         let environment = guards::environment(self.world.config, &finding.env);
         let after = environment.timeout_s.saturating_mul(1000).clamp(*VERIFY_MS.start(), *VERIFY_MS.end());
         let remedy = draft.choice.remedy.clone();
+        let replicas = (remedy == Remedy::ScaleUp).then(|| super::candidates::replicas(finding)).flatten();
         Plan {
             id,
             incident: open.incident.id.clone(),
@@ -197,6 +198,7 @@ impl<'a> Desk<'a> {
             version: finding.version.clone(),
             commit: finding.commit.clone(),
             last_good: finding.last_good.clone(),
+            replicas,
             correlation: finding.correlation.clone(),
             reason: text::line(&draft.reason),
             made_at: self.world.now_ms,

@@ -17,7 +17,7 @@ const REWARD_CURED: f64 = 1.0;
 const REWARD_NOT_CURED: f64 = -0.5;
 const REWARD_HARMFUL: f64 = -1.0;
 /// Looks until an attempt nobody can judge counts as unverified. A rollback shows at once; a
-/// deployment and a run take their time, so those get more looks, each after twice the wait.
+/// deployment, new replicas and a run take their time, so those get more looks, each after twice the wait.
 const LOOKS_MAX: u32 = 2;
 const LOOKS_REDEPLOY_MAX: u32 = 4;
 const LOOKS_RERUN_MAX: u32 = 6;
@@ -284,7 +284,7 @@ fn judgement(flight: &Flight, before: &Health, after: &Health) -> Judgement {
 fn looks_max(remedy: &Remedy) -> u32 {
     match remedy {
         Remedy::RerunFailedJobs => LOOKS_RERUN_MAX,
-        Remedy::Redeploy => LOOKS_REDEPLOY_MAX,
+        Remedy::Redeploy | Remedy::ScaleUp => LOOKS_REDEPLOY_MAX,
         _ => LOOKS_MAX,
     }
 }

@@ -33,11 +33,11 @@ pub(super) fn incident_id(finding: &Finding) -> String {
     format!("inc-{}", finding.id.chars().map(legal).collect::<String>())
 }
 
-/// Of a finding that is not the first of its cause: where the others are.
+/// Of a finding whose cause is answered at another: where.
 pub(super) fn shared(finding: &Finding) -> Option<String> {
-    let cause = finding.cause.as_ref().filter(|cause| cause.findings > 1)?;
+    let cause = finding.cause.as_ref().filter(|cause| cause.answered)?;
     Some(format!(
-        "one of {} findings of one incident ({}), which is dealt with at the first: nobody is told again",
+        "one of {} findings of one incident ({}), which is dealt with at another: nobody is told again",
         cause.findings, cause.incident
     ))
 }

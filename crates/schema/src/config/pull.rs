@@ -49,6 +49,15 @@ pub struct Pull {
     /// PromQL: 0 where the scrape failed, of all or of one arm. Default: not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up: Option<String>,
+    /// PromQL: items that wait in the service's queue, one series. Default: not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// PromQL: items that arrive in a second; asked with `queue`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<String>,
+    /// PromQL: replicas that work; asked with `queue`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<String>,
     /// The label that tells the arms of a rollout apart. Default: `arm`.
     #[serde(default = "arm")]
     pub arm_label: String,
@@ -69,14 +78,28 @@ impl Pull {
             return Err(Invalid::new(format!("{path}.every_s"), reason));
         }
         let named = [("requests", Some(&self.requests)), ("errors", Some(&self.errors))];
-        let optional = [("latency_ms", self.latency_ms.as_ref()), ("up", self.up.as_ref())];
+        let optional = [
+            ("latency_ms", self.latency_ms.as_ref()),
+            ("up", self.up.as_ref()),
+            ("queue", self.queue.as_ref()),
+            ("load", self.load.as_ref()),
+            ("replicas", self.replicas.as_ref()),
+        ];
         for (field, expression) in named.into_iter().chain(optional) {
             if expression.is_some_and(|text| text.trim().is_empty() || text.len() > EXPRESSION_BYTES_MAX) {
                 let reason = format!("PromQL is expected, at most {EXPRESSION_BYTES_MAX} bytes");
                 return Err(Invalid::new(format!("{path}.{field}"), reason));
             }
         }
-        self.validate_arms(path)
+        let of_queue = [("queue", &self.queue), ("load", &self.load), ("replicas", &self.replicas)];
+        let missing = of_queue.iter().find(|(_, expression)| expression.is_none());
+        match missing.filter(|_| of_queue.iter().any(|(_, expression)| expression.is_some())) {
+            Some((field, _)) => {
+                let reason = "`queue`, `load` and `replicas` are asked together, or none of them";
+                Err(Invalid::new(format!("{path}.{field}"), reason))
+            }
+            None => self.validate_arms(path),
+        }
     }
 
     fn validate_arms(&self, path: &str) -> Checked {

@@ -142,6 +142,7 @@ impl Config {
             within(&field("latency_margin"), inner(judging.latency_margin, 0.0), MARGIN)?;
         }
         self.validate_service_objectives(path, service)?;
+        self.validate_capacity(path, service)?;
         for (env, mode) in &service.mode {
             let field = format!("{path}.mode.{env}");
             self.validate_env_reference(&field, env)?;

@@ -52,6 +52,8 @@ record!(Plot {
 record!(Cause {
     incident: String,
     findings: u32,
+    #[serde(default)]
+    answered: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     change: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

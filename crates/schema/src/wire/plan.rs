@@ -49,6 +49,8 @@ record!(Plan {
     commit: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last_good: Option<Release>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replicas: Option<u32>,
     correlation: Correlation,
     reason: String,
     #[serde(with = "crate::time")]

@@ -143,6 +143,7 @@ pub(crate) fn cause() -> Cause {
     Cause {
         incident: text("cause-1f2e3d4c-1795000000"),
         findings: 2,
+        answered: true,
         change: Some(text("600d1de")),
         service: Some(text("billing")),
         probability: 0.93,
@@ -242,6 +243,7 @@ pub(crate) fn plan() -> Plan {
         version: some("1.3.0"),
         commit: some("4f1c2ab"),
         last_good: Some(release()),
+        replicas: Some(5),
         correlation: correlation(),
         reason: text("the best known remedy"),
         made_at: AT,
@@ -261,6 +263,7 @@ pub(crate) fn bare_plan() -> Plan {
         version: None,
         commit: None,
         last_good: None,
+        replicas: None,
         correlation: no_correlation(),
         ..plan()
     }

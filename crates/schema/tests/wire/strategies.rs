@@ -114,7 +114,7 @@ record!(plot_point: PlotPoint {
 record!(plot: Plot { metric: words(), unit: words(), bound: finite(), points: vec(plot_point(), 0..3) });
 
 record!(cause: Cause {
-    incident: words(), findings: any::<u32>(), change: of(words()), service: of(words()),
+    incident: words(), findings: any::<u32>(), answered: any::<bool>(), change: of(words()), service: of(words()),
     probability: finite(), blamed: any::<bool>(), text: words(),
 });
 
@@ -164,7 +164,7 @@ record!(plan: Plan {
     id: words(), incident: words(), parent: of(words()), env: words(), service: words(), remedy: remedy(),
     target: target(), choice: choice(), guards: vec(guard_check(), 0..3), decision: select(Decision::ALL),
     prediction: prediction(), preview: of(request()), idempotency_key: words(), ordinal: any::<u32>(),
-    dry_run: any::<bool>(), version: of(words()), commit: of(words()), last_good: of(release()),
+    dry_run: any::<bool>(), version: of(words()), commit: of(words()), last_good: of(release()), replicas: of(any::<u32>()),
     correlation: correlation(), reason: words(), made_at: time(), config_version: any::<u64>(),
 });
 

@@ -19,6 +19,7 @@ fn config() -> Config {
         pipeline_env: None,
         rerun_cost: None,
         calls: Vec::new(),
+        capacity: Default::default(),
         github: None,
         kubernetes: Default::default(),
     };

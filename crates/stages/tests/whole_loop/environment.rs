@@ -1,5 +1,6 @@
 //! Several services of one environment: which change did it, what is one incident, what a disaster.
 
+use homeostat_schema::config::Mode;
 use homeostat_schema::types::{
     Correlation, Event, EventKind, Guard, Incident, IncidentState, Signal, Status, TimelineFact,
 };
@@ -56,9 +57,14 @@ impl World {
         });
     }
 
-    /// Half a minute of requests, of which so many per cent fail.
+    /// Forty seconds of requests, of which so many per cent fail: enough to prove half of them.
     fn requests(&self, service: &str, bad: f64) {
-        for _ in 0..6 {
+        self.requests_seen(service, bad, 8);
+    }
+
+    /// So many observations, five seconds apart.
+    fn requests_seen(&self, service: &str, bad: f64, times: u32) {
+        for _ in 0..times {
             self.store.advance_ms(5_000);
             let signal = |name: &str, value: f64| Signal {
                 name: name.to_owned(),
@@ -128,6 +134,36 @@ fn what_a_called_service_did_is_one_incident_and_takes_no_release_of_the_callers
     }
     assert!(said(&shop, "nobody was told: no Slack webhook") && !said(&shop, "nobody is told again"));
     assert!(said(&cart, "nobody is told again") && !said(&cart, "nobody was told: no Slack webhook"));
+}
+
+#[test]
+fn what_came_after_the_first_suspicion_is_not_blamed() {
+    let cause_with = |seen_before: u32| {
+        let world = World::of_services("");
+        world.requests_seen("shop", 50.0, seen_before);
+        world.release("billing", "b100003", 0);
+        world.requests_seen("shop", 50.0, 8 - seen_before);
+        world.incident_of("shop").cause.expect("a cause")
+    };
+    let (just_before, after) = (cause_with(1), cause_with(6));
+    assert_eq!((just_before.service.as_deref(), just_before.blamed), (Some("billing"), true));
+    assert_ne!((after.service.as_deref(), after.blamed), (Some("billing"), true), "{}", after.text);
+    assert!(after.text.contains("suspicious before it already"), "{}", after.text);
+}
+
+#[test]
+fn a_service_that_is_only_observed_does_not_keep_the_others_quiet() {
+    let mut world = World::of_services("");
+    let shop = world.config.services.iter_mut().find(|service| service.name == "shop").expect("the shop");
+    shop.mode.insert("stage".to_owned(), Mode::Observe);
+    world.release("billing", "b100003", 5 * MINUTE_MS);
+    world.requests("shop", 50.0);
+    world.requests("cart", 50.0);
+    let (shop, cart) = (world.incident_of("shop"), world.incident_of("cart"));
+    assert_eq!(shop.state, IncidentState::Open, "{:#?}", shop.timeline);
+    let (first, second) = (shop.cause.expect("a cause"), cart.cause.clone().expect("a cause"));
+    assert_eq!((first.incident, second.findings), (second.incident, 2));
+    assert!(said(&cart, "nobody was told: no Slack webhook"), "{:#?}", cart.timeline);
 }
 
 #[test]

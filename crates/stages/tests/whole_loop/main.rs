@@ -3,6 +3,7 @@
 //! GitHub is a small state with one workflow run; time jumps from timer to timer.
 
 mod canary;
+mod capacity;
 mod environment;
 
 use std::cell::{Cell as Mutable, RefCell};
@@ -35,10 +36,12 @@ use homeostat_stages::{
 const TURNS_MAX: usize = 500;
 const RUN: u64 = 4711;
 
-/// GitHub with one run: its attempt, and what was asked of it.
+/// GitHub with one run, and Kubernetes with one Deployment: the run's attempt, the Deployment's
+/// replicas, and what was asked of them.
 #[derive(Clone, Default)]
 struct Forge {
     attempt: Rc<Mutable<u32>>,
+    replicas: Rc<Mutable<u64>>,
     asked: Rc<RefCell<Vec<String>>>,
     clock: Rc<Mutable<u64>>,
     /// Does the next change, and loses its answer.
@@ -58,6 +61,9 @@ impl act::Carrier for Forge {
         self.clock.set(self.clock.get() + 20);
         let request = outgoing.request;
         self.asked.borrow_mut().push(format!("{} {}", request.method(), request.uri().path()));
+        if request.uri().host() == Some("kubernetes.example") {
+            return Ok(self.deployment(&request));
+        }
         if request.method() == http::Method::GET {
             let body =
                 format!("{{\"id\":{RUN},\"run_attempt\":{},\"status\":\"completed\"}}", self.attempt.get());
@@ -73,6 +79,23 @@ impl act::Carrier for Forge {
         let mut created = http::Response::new(b"{}".to_vec());
         *created.status_mut() = http::StatusCode::CREATED;
         Ok(created)
+    }
+}
+
+impl Forge {
+    /// Reads the Deployment, or gives it as many replicas as a patch says.
+    fn deployment(&self, request: &http::Request<Vec<u8>>) -> http::Response<Vec<u8>> {
+        let steps: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let mut steps = steps.as_array().into_iter().flatten();
+        let wanted = steps.find(|step| step["path"] == "/spec/replicas").map(|step| &step["value"]);
+        if let Some(wanted) = wanted.and_then(serde_json::Value::as_u64) {
+            self.replicas.set(wanted);
+        }
+        let shown = serde_json::json!({
+            "metadata": {"uid": "u", "resourceVersion": "1", "annotations": {}},
+            "spec": {"replicas": self.replicas.get()},
+        });
+        http::Response::new(shown.to_string().into_bytes())
     }
 }
 

@@ -18,7 +18,7 @@ pub use holt_winters::{HoltWinters, Smoothing};
 
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{self, StoredError};
+use crate::stored::{self, Packed, StoredError};
 use experts::{EXPERTS, Experts};
 
 /// The stored form's version.
@@ -195,6 +195,16 @@ impl Forecast {
             && self.pending.len() <= usize::from(self.ahead)
             && numbers.iter().chain(&self.weights).all(|number| number.is_finite())
             && self.experts.is_sound()
+    }
+}
+
+impl Packed for Forecast {
+    fn packed(&self) -> Vec<u8> {
+        self.encode()
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<Self, StoredError> {
+        Self::decode(bytes)
     }
 }
 

@@ -121,6 +121,7 @@ fn plan(remedy: Remedy, target: Target) -> Plan {
         version: finding.version,
         commit: finding.commit,
         last_good: finding.last_good,
+        replicas: None,
         correlation: finding.correlation,
         reason: "the deployment failed".into(),
         made_at: START_MS,

@@ -1,5 +1,6 @@
 //! The planner, told as stories and attacked with random ones.
 
+mod capacity;
 mod random;
 mod reruns;
 mod stories;
