@@ -17,7 +17,7 @@ use crate::{
     flake::{Advice, Judged, Outcome, Pipeline, Rest, Run as FlakeRun, Settings, Taken, Verdict},
     number::{percent, times},
     recent::short_digest,
-    run::{Failed, Run, Runs},
+    run::{Ending, Failed, Run, Runs},
     score::evidence,
     stored::{self, Packed, StoredError},
 };
@@ -101,8 +101,9 @@ impl Known {
     fn take(&mut self, run: &Run, settings: &Settings) {
         self.seen_ms = self.seen_ms.max(run.seen_ms());
         let commit = run.commit();
-        for (id, passed) in run.endings() {
-            let failed = Outcome::Failed { tests: &[], rest: Rest::Unknown };
+        for Ending { id, passed, tests } in run.endings() {
+            let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+            let failed = Outcome::Failed { tests: &tests, rest: Rest::Unknown };
             let outcome = if passed { Outcome::Passed } else { failed };
             let taken = self.state.observe(&FlakeRun { commit: &commit, id: &id, outcome }, settings);
             self.runs = self.runs.saturating_add(u32::from(taken == Taken::Counted));
@@ -121,9 +122,10 @@ fn id(run: &Run) -> Option<u64> {
 /// Nothing of it is a name that somebody gave: numbers and our own words only.
 fn reason(judged: &Judged, known: u32, settings: &Settings) -> Evidence {
     let text = format!(
-        "{} of {} of this commit failed; {}",
+        "{} of {} of this commit failed{}; {}",
         judged.failed,
         counted(judged.runs),
+        tests(judged),
         conclusion(judged, known, settings)
     );
     Evidence {
@@ -132,6 +134,16 @@ fn reason(judged: &Judged, known: u32, settings: &Settings) -> Evidence {
         unit: "{run}".to_owned(),
         samples: known.into(),
         ..evidence(Evidence::RERUN, &text)
+    }
+}
+
+/// Which tests failed, in numbers: the first one is the one that is most likely the commit's.
+fn tests(judged: &Judged) -> String {
+    let Some(first) = judged.tests.first() else { return String::new() };
+    let rate = percent(first.flake_rate);
+    match judged.tests.len() {
+        1 => format!(" in a test that fails by itself in {rate} of runs"),
+        many => format!(" in {many} tests, of which one fails by itself in no more than {rate} of runs"),
     }
 }
 

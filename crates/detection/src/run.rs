@@ -7,6 +7,9 @@
 //! Which of its attempts failed and passed is kept for [`crate::pipelines`], whatever the order in
 //! which that was told.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_schema::failed_tests;
 use homeostat_schema::types::{AssessmentRequest, Event};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +23,8 @@ use crate::{
 /// Runs remembered: enough that a run being healed is not pushed out by the workflows of a few
 /// other pushes. The one not heard of for the longest goes first.
 pub(crate) const RUNS_MAX: usize = 12;
+/// Attempts of which the failed tests are kept.
+const TESTED_MAX: u32 = 4;
 /// How long a failed run makes the service doubtful: a day.
 const FAILED_RUN_COUNTS_MS: u64 = 24 * 60 * 60 * 1000;
 /// Events named as evidence, as the schema has it.
@@ -39,6 +44,19 @@ pub(crate) struct Run {
     commit: Option<String>,
     #[serde(skip_serializing_if = "Ended::is_nothing", default)]
     ended: Ended,
+    /// The tests that failed, of each of the first attempts of which they are known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    tests: BTreeMap<u32, BTreeSet<u64>>,
+}
+
+/// How one attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// A name of its own.
+    pub(crate) id: String,
+    pub(crate) passed: bool,
+    /// What tells the tests apart that failed, as far as they are known.
+    pub(crate) tests: Vec<String>,
 }
 
 /// Which attempts failed, and which passed: a bit for each of the first sixteen, the first lowest.
@@ -170,7 +188,7 @@ impl Runs {
 
 impl Run {
     fn begin(key: &str, mark: Mark, event: &Event) -> Self {
-        Self {
+        let mut run = Self {
             key: key.to_owned(),
             mark,
             branch: text::optional(event.branch.as_ref()),
@@ -178,6 +196,23 @@ impl Run {
             fork: event.trust.fork,
             commit: text::optional(event.commit.as_ref()),
             ended: Ended::of(event),
+            tests: BTreeMap::new(),
+        };
+        run.take_tests(event);
+        run
+    }
+
+    /// Which tests failed, where that may be believed.
+    fn take_tests(&mut self, event: &Event) {
+        let bit = Ended::of(event).0;
+        let told = event.attributes.iter().find(|(name, _)| name == failed_tests::ATTRIBUTE);
+        let tests = told.map(|(_, value)| failed_tests::read(value)).unwrap_or_default();
+        if bit.trailing_zeros() < TESTED_MAX && !tests.is_empty() {
+            let known = self.tests.entry(bit.trailing_zeros()).or_default();
+            known.extend(tests);
+            while known.len() > failed_tests::TESTS_MAX {
+                known.pop_last();
+            }
         }
     }
 
@@ -187,6 +222,7 @@ impl Run {
         self.fork |= event.trust.fork;
         self.commit = self.commit.take().or_else(|| text::optional(event.commit.as_ref()));
         self.ended.join(Ended::of(event));
+        self.take_tests(event);
         self.mark.advance(mark)
     }
 
@@ -227,15 +263,18 @@ impl Run {
         self.commit.clone().unwrap_or_else(|| format!("run:{}", self.key))
     }
 
-    /// How its attempts ended, the first one first: the name of each, and whether it passed.
-    pub(crate) fn endings(&self) -> impl Iterator<Item = (String, bool)> {
+    /// How its attempts ended, the first one first.
+    pub(crate) fn endings(&self) -> impl Iterator<Item = Ending> {
         let Ended(failed, passed) = self.ended;
         (0..u16::BITS).flat_map(move |bit| {
             let has = |bits: u16| bits >> bit & 1 == 1;
-            let name = |how: &str| format!("{}#{bit}{how}", self.key);
-            [has(failed).then(|| (name("-"), false)), has(passed).then(|| (name("+"), true))]
-                .into_iter()
-                .flatten()
+            let tests = || self.tests.get(&bit).into_iter().flatten().map(|test| format!("{test:016x}"));
+            let of = |passed: bool| {
+                let how = if passed { '+' } else { '-' };
+                let tests = if passed { Vec::new() } else { tests().collect() };
+                Ending { id: format!("{}#{bit}{how}", self.key), passed, tests }
+            };
+            [has(failed).then(|| of(false)), has(passed).then(|| of(true))].into_iter().flatten()
         })
     }
 

@@ -5,6 +5,7 @@ mod common;
 
 use common::{S, Service, run};
 use homeostat_detection::ServiceState;
+use homeostat_schema::failed_tests;
 use homeostat_schema::types::{Event, Evidence, Status};
 use proptest::prelude::*;
 
@@ -103,6 +104,62 @@ fn a_pipeline_that_was_mended_is_trusted_again_in_time() {
     // It pays while fewer than one of six commits break it.
     assert_eq!([10, 30].map(|good| after_green(5, good)), [false, true]);
     assert_eq!([80, 120].map(|good| after_green(20, good)), [false, true]);
+}
+
+/// With the names of the tests that failed, as an event carries them.
+fn in_tests(names: &[&str], event: Event) -> Event {
+    let told = failed_tests::told(names.iter().copied()).expect("a name");
+    Event { attributes: vec![(failed_tests::ATTRIBUTE.into(), told)], ..event }
+}
+
+#[test]
+fn a_test_that_is_known_to_be_flaky_is_run_again_and_another_is_not() {
+    // One test of the pipeline fails by itself now and then; commits are seldom broken.
+    let one = |n: u64| {
+        let commit = format!("flaky-{n}");
+        let first = in_tests(&["pays.Total"], failed(&commit, 1, 3 * n + 1));
+        [first, passed(&commit, 2, 3 * n + 2), passed(&format!("green-{n}"), 1, 3 * n + 3)]
+    };
+    let past = || (0..10).flat_map(one);
+    let next = |names: &[&str]| told(past().chain([in_tests(names, failed("next", 1, 90))]));
+    let (known, other) = (next(&["pays.Total"]), next(&["pays.Cart"]));
+    assert!(known.observed > 10.0 * other.observed, "{} and {}", known.observed, other.observed);
+    assert!(known.text.contains("failed in a test that fails by itself in"), "{}", known.text);
+    let both = next(&["pays.Total", "pays.Cart"]);
+    assert!(both.text.contains("in 2 tests, of which one fails by itself in no more than"), "{}", both.text);
+    assert!(both.observed < other.observed, "that both are chance is less likely than that one is");
+    // More than a few are the run as a whole.
+    let whole = told(past().chain([failed("next", 1, 90)]));
+    assert_eq!(next(&["a", "b", "c", "d", "e", "f"]).observed, whole.observed);
+    for evidence in [&known, &other, &both] {
+        assert!(!evidence.text.contains("pays"), "{}", evidence.text);
+    }
+}
+
+#[test]
+fn which_tests_failed_is_taken_whatever_the_order_and_only_where_it_may_be_believed() {
+    let of = |events: Vec<Event>| {
+        let mut service = after(events);
+        service.take(&passed("later", 1, 50));
+        String::from_utf8(service.state.encode()).expect("JSON")
+    };
+    let named = || in_tests(&["pays.Total", "pays.Cart"], failed("a", 1, 1));
+    let other = || in_tests(&["pays.Cart", "pays.Total"], failed("a", 1, 1));
+    let tests = |state: &str| state.contains("\"tests\":{\"0\":[");
+    assert!(tests(&of(vec![named()])));
+    assert_eq!(of(vec![named(), failed("a", 1, 1)]), of(vec![named()]));
+    assert_eq!(of(vec![other()]), of(vec![named()]));
+    for change in [
+        |event: &mut Event| event.trust.signed = false,
+        |event: &mut Event| event.trust.fresh = false,
+        |event: &mut Event| event.correlation.run_attempt = Some(9),
+        |event: &mut Event| event.status = Status::Success,
+        |event: &mut Event| event.attributes[0].1 = "pays.Total".into(),
+    ] {
+        let mut event = named();
+        change(&mut event);
+        assert!(!tests(&of(vec![event])));
+    }
 }
 
 #[test]

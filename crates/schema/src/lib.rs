@@ -11,6 +11,7 @@
 //! `other`, never dropped.
 
 pub mod config;
+pub mod failed_tests;
 pub mod id;
 pub mod identity;
 mod names;

@@ -20,6 +20,23 @@ fn refused(json: &str, expected: &str) {
 }
 
 #[test]
+fn failed_tests_are_told_apart_and_not_named() {
+    let read = |tests: &str| {
+        let json =
+            format!(r#"{{"event":"run","status":"failed","failed_tests":{tests},"failed-tests":"x"}}"#);
+        parse_submission(json.as_bytes())
+    };
+    let told = homeostat_schema::failed_tests::told(["pays.Total", "pays.Cart"]).unwrap();
+    let draft = read(r#"["pays.Cart","pays.Total"]"#).unwrap().remove(0);
+    assert_eq!(draft.attributes, [("failed-tests".to_owned(), told)]);
+    assert_eq!(read("[]").unwrap().remove(0).attributes, []);
+    for wrong in [r#""pays.Total""#, "[1]", "{}"] {
+        let error = read(wrong).unwrap_err().to_string();
+        assert_eq!(error, "item 0, field `failed_tests`: a list of texts is expected");
+    }
+}
+
+#[test]
 fn the_flat_form_of_the_documentation_is_read() {
     let draft = one(r#"{"event":"deployment","env":"stage","status":"success","latency":2300,
             "timestamp":"2025-11-27T12:00:00Z","dataset":"student_scores.csv","action_type":"deploy","worker_id":1}"#);

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::depth::{DEPTH_MAX, within_depth};
+use crate::failed_tests;
 use crate::types::{Correlation, EventKind, Signal, Status};
 
 mod fields;
@@ -238,8 +239,17 @@ fn read_flat(fields: Map<String, Value>) -> Result<Draft, FieldError> {
         fork: fields.flag(&["fork"])?,
         test: fields.flag(&["test"])?,
         irreversible: fields.flag(&["irreversible"])?,
-        attributes: fields.rest(),
+        attributes: attributes(fields)?,
     })
+}
+
+/// The rest, and which tests failed.
+fn attributes(mut fields: Fields) -> Result<Vec<(String, String)>, FieldError> {
+    let tests = fields.texts(&["failed_tests"])?;
+    let told = failed_tests::told(tests.iter().map(String::as_str));
+    let told = told.map(|told| (failed_tests::ATTRIBUTE.to_owned(), told));
+    let rest = fields.rest().into_iter().filter(|(name, _)| name != failed_tests::ATTRIBUTE);
+    Ok(told.into_iter().chain(rest).take(ATTRIBUTES_MAX).collect())
 }
 
 /// `error_rate` (0 to 1), resting on `requests` measurements when that is given.

@@ -81,7 +81,8 @@ fn build(body: &Body, resource: &Resource) -> Result<Draft, NotUnderstood> {
         resource.result.as_str().or(resource.status.as_str()).ok_or_else(|| lacking("resource.status"))?;
     let mut said = flat::Draft::saying(EventKind::Run, status::of(Some("completed"), Some(result)));
     said.service_name = resource.definition.name();
-    said.title.clone_from(&resource.build_number.0);
+    // The same for all its builds, by which a later one is known to follow an earlier one.
+    said.title = resource.definition.name().or_else(|| resource.build_number.0.clone());
     said.occurred_at_ms = resource.finish_time.0.or(body.created_date.0);
     said.duration_ms = span(resource.start_time.0, resource.finish_time.0);
     said.commit = resource.commit();
@@ -89,6 +90,7 @@ fn build(body: &Body, resource: &Resource) -> Result<Draft, NotUnderstood> {
     said.actor = resource.actor();
     said.url = resource.links.web();
     said.correlation.run = Some(id.to_owned());
+    attribute(&mut said, "number", resource.build_number.as_str());
     attribute(&mut said, "result", Some(result));
     Ok(Draft::of(said).about(subject(body, "run", id), 1))
 }
@@ -100,9 +102,10 @@ fn run(body: &Body, resource: &Resource) -> Result<Draft, NotUnderstood> {
     let (began, ended) = (run.created_date.0, run.finished_date.0);
     said.occurred_at_ms = if finished(&said.status) { ended } else { None }.or(body.created_date.0);
     said.duration_ms = finished(&said.status).then(|| span(began, ended)).flatten();
-    said.title.clone_from(&run.name.0);
     said.url = run.links.web();
     described(&mut said, resource);
+    said.title = said.service_name.clone().or_else(|| run.name.0.clone());
+    attribute(&mut said, "number", run.name.as_str());
     attribute(&mut said, "result", run.result.as_str());
     Ok(Draft::of(said).about(subject(body, "run", id), 1))
 }

@@ -135,7 +135,9 @@ fn of_job(job: &Job, build: &Build) -> Result<Draft, NotUnderstood> {
 fn describe(said: &mut flat::Draft, build: &Build, pipeline: Option<&Pipeline>, organization: Option<&str>) {
     let slug = pipeline.and_then(|pipeline| pipeline.slug.as_str());
     said.service_name = slug.map(str::to_owned);
-    said.title = said.title.take().or_else(|| Some(format!("{} #{}", slug?, build.number.as_str()?)));
+    // The same for all its builds, by which a later one is known to follow an earlier one.
+    said.title = said.title.take().or_else(|| slug.map(str::to_owned));
+    attribute(said, "number", build.number.as_str());
     // Before the commit is known Buildkite says HEAD.
     said.commit = build.commit.0.clone().filter(|commit| commit != "HEAD");
     said.branch = build.branch.0.clone().or_else(|| build.tag.0.clone());

@@ -37,7 +37,7 @@ fn a_build_is_read_with_its_times() {
     let draft = draft(&build("build.finished", "passed"));
     let said = &draft.said;
     assert_eq!((&said.kind, &said.status), (&EventKind::Run, &Status::Success));
-    assert_eq!((said.service_name.as_deref(), said.title.as_deref()), (Some("shop"), Some("shop #27")));
+    assert_eq!((said.service_name.as_deref(), said.title.as_deref()), (Some("shop"), Some("shop")));
     assert_eq!((said.duration_ms, said.occurred_at_ms), (Some(300_000), Some(1_772_359_500_000)));
     assert_eq!((said.commit.as_deref(), said.correlation.run.as_deref()), (Some("abc"), Some("b-1")));
     assert_eq!(draft.subject.as_ref().unwrap().id, "build:b-1");

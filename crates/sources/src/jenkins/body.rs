@@ -5,7 +5,10 @@ use homeostat_schema::wire::flat::{TEXT_CHARS_MAX, URL_BYTES_MAX};
 use serde::Deserialize;
 
 use crate::json::bounded;
-use crate::lenient::{Count, Part, Word};
+use crate::lenient::{Count, Few, Part, Word};
+
+/// Names of failed tests that are looked at; with more than a few a build failed as a whole.
+const FAILED_TESTS_MAX: usize = 64;
 
 /// One more than kept, so that an address that is too long is seen to be.
 type Url = Word<{ URL_BYTES_MAX + 1 }>;
@@ -13,7 +16,7 @@ type Url = Word<{ URL_BYTES_MAX + 1 }>;
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct Job {
-    name: Word,
+    pub(super) name: Word,
     url: Url,
     pub(super) build: Part<Build>,
 }
@@ -24,7 +27,7 @@ pub(super) struct Build {
     #[serde(alias = "fullUrl")]
     pub(super) full_url: Url,
     url: Url,
-    number: Word,
+    pub(super) number: Word,
     #[serde(alias = "queueId")]
     pub(super) queue_id: Word,
     /// Milliseconds since the epoch.
@@ -51,6 +54,8 @@ pub(super) struct Tests {
     pub(super) total: Count,
     pub(super) failed: Count,
     pub(super) skipped: Count,
+    /// In the CloudEvents of the other plug-in there are none.
+    pub(super) failed_tests: Few<Word, FAILED_TESTS_MAX>,
 }
 
 #[derive(Deserialize, Default)]
@@ -86,13 +91,6 @@ impl Build {
     /// What it is known by: its full address; without the root only where Jenkins knows none.
     pub(super) fn address(&self) -> Option<&str> {
         self.full_url.as_str().or(self.url.as_str())
-    }
-
-    /// `shop #12`.
-    pub(super) fn title(&self, job: &Job) -> Option<String> {
-        let name = job.name.as_str()?;
-        let number = self.number.as_str().map(|number| format!(" #{number}")).unwrap_or_default();
-        bounded(&format!("{name}{number}"), TEXT_CHARS_MAX)
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod body;
 
+use homeostat_schema::failed_tests;
 use homeostat_schema::types::{EventKind, Signal, Status};
 use homeostat_schema::wire::flat::{self, TEXT_CHARS_MAX};
 
@@ -103,7 +104,8 @@ fn of_build(job: &Job, build: &Build, status: Status) -> Result<Draft, NotUnders
     let run = build.address().ok_or_else(|| NotUnderstood::missing("build.full_url"))?;
     let mut said = flat::Draft::saying(EventKind::Run, status);
     said.service_name = job.path();
-    said.title = build.title(job);
+    // The same for all its builds, by which a later one is known to follow an earlier one.
+    said.title.clone_from(&job.name.0);
     let over = finished(&said.status);
     said.duration_ms = build.duration.0.filter(|_| over);
     said.occurred_at_ms = build.timestamp.0.filter(|at| *at > 0);
@@ -116,6 +118,7 @@ fn of_build(job: &Job, build: &Build, status: Status) -> Result<Draft, NotUnders
     if let Some(tests) = &build.test_summary.0 {
         count_tests(&mut said, tests);
     }
+    attribute(&mut said, "number", build.number.as_str());
     attribute(&mut said, "queue-id", build.queue_id.as_str());
     attribute(&mut said, "result", build.status.as_str().filter(|_| over));
     Ok(Draft::of(said).about(format!("build:{run}"), 1))
@@ -136,6 +139,9 @@ fn count_tests(said: &mut flat::Draft, tests: &Tests) {
             samples: ran,
         });
     }
+    let names = tests.failed_tests.0.iter().filter_map(|name| name.as_str());
+    let told = failed_tests::told(names).filter(|_| finished(&said.status));
+    attribute(said, failed_tests::ATTRIBUTE, told.as_deref());
     for (name, count) in [("tests.total", total), ("tests.failed", failed), ("tests.skipped", skipped)] {
         attribute(said, name, Some(&count.to_string()));
     }

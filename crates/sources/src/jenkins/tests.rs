@@ -43,10 +43,7 @@ fn a_finished_build_has_all_it_says_and_no_log() {
     let draft = only(Source::JENKINS, PLAIN, &notification("FINALIZED", json!("SUCCESS")));
     let said = &draft.said;
     assert_eq!((&said.kind, &said.status), (&EventKind::Run, &Status::Success));
-    assert_eq!(
-        (said.service_name.as_deref(), said.title.as_deref()),
-        (Some("team/shop/main"), Some("main #18"))
-    );
+    assert_eq!((said.service_name.as_deref(), said.title.as_deref()), (Some("team/shop/main"), Some("main")));
     assert_eq!((said.commit.as_deref(), said.branch.as_deref()), (Some("c6d86dc6"), Some("main")));
     assert_eq!((said.duration_ms, said.occurred_at_ms), (Some(5_583), Some(1_772_359_200_000)));
     assert_eq!(said.url.as_deref(), Some("https://ci.example/job/team/job/shop/job/main/18/"));
@@ -95,6 +92,23 @@ fn tests_that_did_not_run_are_no_signal() {
         body["build"]["test_summary"] = summary.clone();
         assert!(only(Source::JENKINS, PLAIN, &body).said.signals.is_empty(), "{summary}");
     }
+}
+
+#[test]
+fn failed_tests_are_told_apart_and_not_named() {
+    let told = |phase: &str, status: &str, names: Value| {
+        let mut body = notification(phase, json!(status));
+        body["build"]["test_summary"] = json!({"total": 9, "failed": 2, "skipped": 0, "failed_tests": names});
+        let said = only(Source::JENKINS, PLAIN, &body).said;
+        said.attributes.into_iter().find(|(name, _)| name == "failed-tests").map(|(_, value)| value)
+    };
+    let two = told("FINALIZED", "UNSTABLE", json!(["pays.Total", "pays.Cart"]));
+    assert_eq!(two, homeostat_schema::failed_tests::told(["pays.Cart", "pays.Total"]));
+    assert_eq!(told("FINALIZED", "UNSTABLE", json!(["pays.Total", {"a": 1}, null, "pays.Cart"])), two);
+    for none in [json!([]), json!("pays.Total"), json!({"a": 1}), json!(null)] {
+        assert_eq!(told("FINALIZED", "UNSTABLE", none.clone()), None, "{none}");
+    }
+    assert_eq!(told("STARTED", "UNSTABLE", json!(["pays.Total"])), None, "before it is over nothing failed");
 }
 
 #[test]

@@ -99,7 +99,9 @@ fn draft(
     said.branch =
         meta.noted("pipelinesascode.tekton.dev/branch").and_then(|name| crate::said::short_ref(&name));
     said.actor = meta.noted("pipelinesascode.tekton.dev/sender");
-    said.title.clone_from(&meta.name.0);
+    // The same for all its runs, by which a later one is known to follow an earlier one; a run's own
+    // name is made up.
+    said.title = run.definition().or_else(|| meta.name.0.clone());
     said.url = meta.noted_whole("pipelinesascode.tekton.dev/log-url").and_then(|url| flat::safe_url(&url));
     said.correlation.run = Some(match said.kind {
         EventKind::Run => uid.to_owned(),
@@ -107,6 +109,7 @@ fn draft(
     });
     said.correlation.pull_request = meta.noted("pipelinesascode.tekton.dev/pull-request");
     attribute(&mut said, "reason", run.condition().and_then(|condition| condition.reason.as_str()));
+    attribute(&mut said, "name", meta.name.as_str());
     attribute(&mut said, "namespace", meta.namespace.as_str());
     Ok(Draft::of(said).about(format!("{}:{uid}", kind.run), run.attempt()))
 }

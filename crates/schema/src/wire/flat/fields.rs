@@ -67,6 +67,14 @@ impl Fields {
         }
     }
 
+    /// A list of texts.
+    pub(super) fn texts(&mut self, names: &[&str]) -> Result<Vec<String>, FieldError> {
+        let Some((name, value)) = self.take(names) else { return Ok(Vec::new()) };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = value.as_array().and_then(|list| list.iter().map(text).collect());
+        texts.map_or_else(|| wrong(name, "a list of texts is expected"), Ok)
+    }
+
     /// True only where it says so.
     pub(super) fn flag(&mut self, names: &[&str]) -> Result<bool, FieldError> {
         match self.take(names) {
