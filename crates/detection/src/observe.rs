@@ -114,8 +114,9 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u6
     if let Some(observation) = observation {
         spend(state, &observation, settings, now_ms);
         state.observed(observation, settings);
-        opened.extend(judge_latency(state, settings));
-        opened.extend(judge_errors(state, settings, now_ms));
+        let streams = streams(state, settings);
+        opened.extend(judge_latency(state, &streams, settings));
+        opened.extend(judge_errors(state, &streams, settings, now_ms));
     }
     opened
 }
@@ -182,8 +183,8 @@ fn reports(state: &ServiceState, event: &Event) -> bool {
     latency || event.signals.iter().any(|signal| signal.value.is_finite())
 }
 
-fn judge_latency(state: &mut ServiceState, settings: &Settings) -> Option<Opened> {
-    let standing = latency_part(state, settings)?.standing;
+fn judge_latency(state: &mut ServiceState, streams: &Streams, settings: &Settings) -> Option<Opened> {
+    let standing = latency_part(state, streams, settings)?.standing;
     match (state.latency_open, standing) {
         (false, Standing::Bad) => {
             state.latency_open = true;
@@ -196,10 +197,15 @@ fn judge_latency(state: &mut ServiceState, settings: &Settings) -> Option<Opened
     None
 }
 
-fn judge_errors(state: &mut ServiceState, settings: &Settings, now_ms: u64) -> Option<Opened> {
+fn judge_errors(
+    state: &mut ServiceState,
+    streams: &Streams,
+    settings: &Settings,
+    now_ms: u64,
+) -> Option<Opened> {
     let open = state.errors_open;
     let burning = state.budget.as_mut().and_then(|budget| budget.standing(open, now_ms));
-    let rates = rates_part(state, settings).map(|part| part.standing);
+    let rates = rates_part(state, streams, settings).map(|part| part.standing);
     let standing = burning.into_iter().chain(rates).max_by_key(|standing| standing.gravity())?;
     match (open, standing) {
         (false, Standing::Bad) => {
@@ -221,31 +227,31 @@ fn judge_errors(state: &mut ServiceState, settings: &Settings, now_ms: u64) -> O
     None
 }
 
-fn latency_part(state: &ServiceState, settings: &Settings) -> Option<Part> {
+fn latency_part(state: &ServiceState, streams: &Streams, settings: &Settings) -> Option<Part> {
     let part = latency::part(&observations(state), settings)?;
-    Some(streams(state, settings).latency().judge(part))
+    Some(streams.latency().judge(part))
 }
 
 /// What is held against the threshold: all rates, or with an objective those only that cannot be
 /// taken from its budget.
-fn rates_part(state: &ServiceState, settings: &Settings) -> Option<Part> {
+fn rates_part(state: &ServiceState, streams: &Streams, settings: &Settings) -> Option<Part> {
     let observations = observations(state);
     let part = match state.budget {
         Some(_) => error_rate::uncounted_part(&observations, settings.error_rate_max)?,
         None => error_rate::part(&observations, settings.error_rate_max)?,
     };
-    Some(streams(state, settings).errors().judge(part))
+    Some(streams.errors().judge(part))
 }
 
 fn streams(state: &ServiceState, settings: &Settings) -> Streams {
     state.streams.with(state.window.items(), settings)
 }
 
-fn errors_part(state: &ServiceState, settings: &Settings, now_ms: u64) -> Option<Part> {
+fn errors_part(state: &ServiceState, streams: &Streams, settings: &Settings, now_ms: u64) -> Option<Part> {
     let observations = observations(state);
     let budget = state.budget.as_ref();
     let burning = budget.and_then(|budget| budget.part(state.errors_open, &observations, now_ms));
-    let rates = rates_part(state, settings).map(|part| as_open(part, state.errors_open));
+    let rates = rates_part(state, streams, settings).map(|part| as_open(part, state.errors_open));
     rates.into_iter().chain(burning).max_by_key(|part| part.standing.gravity())
 }
 
@@ -286,9 +292,10 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
     // What was seen before telemetry stopped says nothing about now.
     if !state.telemetry.blind {
         parts.extend(state.canary.as_ref().and_then(|canary| canary.part()));
-        let latency = latency_part(state, settings);
+        let streams = streams(state, settings);
+        let latency = latency_part(state, &streams, settings);
         parts.extend(latency.map(|part| as_open(part, state.latency_open)));
-        parts.extend(errors_part(state, settings, now_ms));
+        parts.extend(errors_part(state, &streams, settings, now_ms));
         parts.extend(queue_part(state, settings));
     }
     let telemetry = state.telemetry.part(settings, now_ms);

@@ -80,6 +80,30 @@ struct Place {
     deployment: String,
 }
 
+/// What the answer to a patch means.
+enum Patched {
+    Done,
+    /// It changed since it was read: once more, from the start.
+    Again,
+    Refused(String),
+    Unclear(String),
+}
+
+impl Patched {
+    /// Counts the rereads.
+    fn of(heard: Heard, rereads: &mut u32) -> Self {
+        match heard {
+            Heard::Ok(..) => Self::Done,
+            Heard::Refused(409 | 422, _) if *rereads < REREADS_MAX => {
+                *rereads += 1;
+                Self::Again
+            }
+            Heard::Refused(_, why) => Self::Refused(format!("Kubernetes refused the patch: {why}")),
+            Heard::Unclear(why) => Self::Unclear(why),
+        }
+    }
+}
+
 /// Rolls a Deployment back.
 #[derive(Debug)]
 pub(super) struct Rollback {
@@ -320,31 +344,22 @@ impl Rollback {
     }
 
     fn patched(&mut self, heard: Heard) -> Step {
-        match heard {
-            Heard::Ok(..) => Step::Done(format!(
-                "the Deployment {} goes back to revision {}",
-                self.place.deployment, self.aim
-            )),
-            // It changed since it was read: once more, from the start.
-            Heard::Refused(409 | 422, _) if self.rereads < REREADS_MAX => {
-                self.rereads += 1;
-                self.stage = Stage::ReadingDeployment(1);
-                Step::Send(self.place.read())
-            }
-            Heard::Refused(_, why) => Step::Failed(format!("Kubernetes refused the patch: {why}")),
-            Heard::Unclear(why) => {
-                self.stage = Stage::LookingAfter(1, why);
-                Step::Send(self.place.read())
-            }
-        }
+        self.stage = match Patched::of(heard, &mut self.rereads) {
+            Patched::Done => return Step::Done(self.said()),
+            Patched::Refused(why) => return Step::Failed(why),
+            Patched::Again => Stage::ReadingDeployment(1),
+            Patched::Unclear(why) => Stage::LookingAfter(1, why),
+        };
+        Step::Send(self.place.read())
+    }
+
+    fn said(&self) -> String {
+        format!("the Deployment {} goes back to revision {}", self.place.deployment, self.aim)
     }
 
     fn looked_after(&self, json: &Value, why: &str) -> Step {
         if annotation(json, ATTEMPT) == Some(self.key.as_str()) {
-            return Step::Done(format!(
-                "the Deployment {} goes back to revision {}",
-                self.place.deployment, self.aim
-            ));
+            return Step::Done(self.said());
         }
         Step::Unknown(format!("{why}; the Deployment does not show it so far"))
     }

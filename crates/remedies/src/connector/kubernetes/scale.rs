@@ -13,7 +13,7 @@ use homeostat_schema::types::{KubernetesTarget, Plan, Request};
 use serde_json::{Value, json};
 
 use super::objects::{ATTEMPT, annotation, annotation_path};
-use super::{Place, READS_MAX, REREADS_MAX};
+use super::{Patched, Place, READS_MAX};
 use crate::connector::wire::{Call, Heard, Step};
 use crate::connector::{ConnectorError, LookFirst};
 
@@ -113,20 +113,13 @@ impl ScaleUp {
     }
 
     fn patched(&mut self, from: u64, heard: Heard) -> Step {
-        match heard {
-            Heard::Ok(..) => Step::Done(self.said(Some(from))),
-            // It changed since it was read: once more, from the start.
-            Heard::Refused(409 | 422, _) if self.rereads < REREADS_MAX => {
-                self.rereads += 1;
-                self.stage = Stage::Reading(1);
-                Step::Send(self.place.read())
-            }
-            Heard::Refused(_, why) => Step::Failed(format!("Kubernetes refused the patch: {why}")),
-            Heard::Unclear(why) => {
-                self.stage = Stage::LookingAfter(1, why);
-                Step::Send(self.place.read())
-            }
-        }
+        self.stage = match Patched::of(heard, &mut self.rereads) {
+            Patched::Done => return Step::Done(self.said(Some(from))),
+            Patched::Refused(why) => return Step::Failed(why),
+            Patched::Again => Stage::Reading(1),
+            Patched::Unclear(why) => Stage::LookingAfter(1, why),
+        };
+        Step::Send(self.place.read())
     }
 
     fn looked_after(&self, json: &Value, why: &str) -> Step {
