@@ -79,7 +79,8 @@ pub(super) fn reason(finding: &Finding, choice: &Choice) -> String {
 }
 
 pub(super) fn plan(plan: &Plan) -> String {
-    let what = format!("{} on {}", plan.remedy.name(), crate::names::target(&plan.target));
+    let number = plan.replicas.map(|replicas| format!(" to {replicas} replicas")).unwrap_or_default();
+    let what = format!("{}{number} on {}", plan.remedy.name(), crate::names::target(&plan.target));
     match plan.decision {
         Decision::Observed => format!("{what}: would be chosen; recorded only (mode observe)"),
         Decision::Suggested => format!("{what}: suggested, not done (mode suggest)"),
