@@ -88,9 +88,9 @@ pub struct Environment {
     /// How long to wait: silence beyond it is blind, and a remedy is verified after it; seconds,
     /// 1 to 86,400. Default: dev 30, stage 45, others 60.
     pub timeout_s: u64,
-    /// Latency above this is a finding; milliseconds. Default: 1000.
+    /// Latency that is proven to be above this is a finding; milliseconds. Default: 1000.
     pub latency_ms_max: f64,
-    /// A share of failed requests above this is a finding, unless there is an `objective`; 0 to 1.
+    /// A share of failed requests proven to be above this is a finding, unless there is an `objective`; 0 to 1.
     /// Default: 0.05.
     pub error_rate_max: f64,
     /// The part of requests that must go well, per cent; 50 to 99.9999. Errors are a finding when they
