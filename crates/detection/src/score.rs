@@ -9,9 +9,10 @@
 //! ```
 //!
 //! so that every part counts, one bad part suffices, and doubt alone never does: with one part
-//! proven bad the score is at most 25 (8 + 20 · 5.1 / 6 with a canary beside the five), with none it is at least
-//! 60. The default thresholds (30, 40, 50) lie between. What is proven to be worse than before an
-//! attempt to mend it has the score 0, lower than what was found, whatever else is well.
+//! proven bad the score is at most 26 (8 + 20 · 6.1 / 7 with a canary and a queue beside the five),
+//! with none it is at least 60. The default thresholds (30, 40, 50) lie between. What is proven to
+//! be worse than before an attempt to mend it has the score 0, lower than what was found, whatever
+//! else is well.
 //!
 //! Verdict: `bad` when the score, missing telemetry left out of it, is below the threshold; else
 //! `blind` when telemetry is missing; else `watching` when a part is doubtful or waits for news,
