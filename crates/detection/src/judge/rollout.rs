@@ -86,12 +86,12 @@ impl Rollout {
     pub fn observe(&mut self, observation: &Observation, settings: &Settings) -> Option<Decision> {
         let at_ms = observation.at_ms;
         self.begin(at_ms, settings);
+        let later = at_ms > self.newest_ms;
         self.newest_ms = self.newest_ms.max(at_ms);
         let closed = self.close_due(settings);
         let lane = Lane::of(observation.arm);
         let new = if let What::Event { event } = &observation.what {
-            self.event(event, lane, at_ms, settings);
-            true
+            self.event(event, lane, at_ms, settings) || later
         } else {
             self.take(observation, lane, settings)
         };
@@ -224,7 +224,9 @@ impl Rollout {
         u8::try_from(self.streams.len() - 1).ok()
     }
 
-    fn event(&mut self, event: &str, lane: Lane, at_ms: u64, settings: &Settings) {
+    /// Whether anything is known now that was not before.
+    fn event(&mut self, event: &str, lane: Lane, at_ms: u64, settings: &Settings) -> bool {
+        let before = (self.watch.clone(), self.deployed_ms);
         match event {
             "scrape_failed" => {
                 self.watch.scrape_failed(lane, at_ms);
@@ -240,6 +242,7 @@ impl Rollout {
             }
             _ => {}
         }
+        before != (self.watch.clone(), self.deployed_ms)
     }
 
     /// Closes every batch whose time is over; whether there was one.
