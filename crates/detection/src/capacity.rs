@@ -180,6 +180,11 @@ impl Capacity {
         Judged { verdict, passes_in_ms, wanted: Some(wanted), scale, text }
     }
 
+    /// Whether the finding is open.
+    pub fn is_passing(&self) -> bool {
+        self.open
+    }
+
     fn follow(&mut self, now: &Now, passes_in_ms: Option<u64>, wanted: u32) {
         let gap = self.last_ms.is_some_and(|last_ms| now.at_ms - last_ms > GAP_MS_MAX);
         if gap {

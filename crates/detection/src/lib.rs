@@ -1,7 +1,8 @@
 //! Detectors and the health score: events in, findings with their evidence out.
 //!
-//! One module per detector (`deployment`, `run`, `latency`, `error_rate`, `budget`, `telemetry`),
-//! each saying when its finding opens and closes. `score` turns their parts into one number and
+//! One module per detector (`deployment`, `run`, `latency`, `error_rate`, `budget`, `queue`,
+//! `telemetry`), each saying when its finding opens and closes; `stream` says when what `latency` and
+//! `error_rate` see is proven. `score` turns their parts into one number and
 //! a verdict; [`assess()`] answers how a service has been since an attempt.
 //!
 //! `pipelines` adds to a failed run whether it is flaky or broken, by [`flake`].
@@ -11,7 +12,7 @@
 //! (failed builds and tests), [`verify`] (is it fixed), [`cause`] (which change did it),
 //! [`capacity`] (will the queue pass) and [`disaster`] (many findings at once), on the tests of
 //! [`sequential`]. `canary` brings the first to a service, `budget` brings [`burn`] and [`verify`]
-//! to one with an objective. `environment` is what one of them tells those who look at all of them.
+//! to one with an objective, `queue` [`capacity`] to one that says what it can carry. `environment` is what one of them tells those who look at all of them.
 //!
 //! What this crate does not do: it reads no clock (the caller passes now), performs nothing and
 //! plans nothing.

@@ -14,7 +14,7 @@ use homeostat_schema::types::{Event, EventKind, Evidence};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    capacity::{self, Ahead, Capacity, Now, Verdict},
+    capacity::{self, Ahead, Capacity, Now},
     number::float,
     observation::named,
     progress::happened_ms,
@@ -45,7 +45,6 @@ pub(crate) struct Queue {
     sum: f64,
     count: u64,
     last: Report,
-    verdict: Verdict,
     /// Whether it would pass as things are now.
     passes: bool,
     /// Replicas that would do, by the last word.
@@ -73,7 +72,6 @@ impl Default for Queue {
             sum: 0.0,
             count: 0,
             last: Report::default(),
-            verdict: Verdict::Blind,
             passes: false,
             wanted: None,
             text: String::new(),
@@ -92,20 +90,16 @@ impl Queue {
         let Some(report) = self.report(event) else { return false };
         self.average(&report);
         self.last = report;
+        let before = self.is_passing();
         let judged = self.capacity.observe(&self.now(), &self.ahead(), settings);
-        let opens = judged.verdict == Verdict::Passing && self.verdict != Verdict::Passing;
-        // What cannot be said neither opens nor closes.
-        if judged.verdict != Verdict::Blind {
-            self.verdict = judged.verdict;
-        }
         self.passes = judged.passes_in_ms.is_some();
         (self.wanted, self.text) = (judged.wanted, judged.text);
-        opens
+        self.is_passing() && !before
     }
 
     /// Whether the finding is open.
     pub(crate) fn is_passing(&self) -> bool {
-        self.verdict == Verdict::Passing
+        self.capacity.is_passing()
     }
 
     fn report(&self, event: &Event) -> Option<Report> {
@@ -158,10 +152,10 @@ impl Queue {
 
     /// How it stands.
     pub(crate) fn part(&self, settings: &capacity::Settings) -> Part {
-        let standing = match (self.verdict, self.wanted) {
-            (Verdict::Passing, _) => Standing::Bad,
-            (Verdict::Enough, Some(_)) => Standing::Fine,
-            (Verdict::Enough | Verdict::Blind, _) => Standing::Waiting,
+        let standing = match (self.is_passing(), self.wanted) {
+            (true, _) => Standing::Bad,
+            (false, Some(_)) => Standing::Fine,
+            (false, None) => Standing::Waiting,
         };
         let judged = u64::from(self.near.judged().max(self.far.judged()));
         let text = match self.wanted {

@@ -150,8 +150,10 @@ impl Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use homeostat_schema::config::Config;
+
     use crate::{
-        error_rate, flake, judge, latency,
+        error_rate, latency,
         observation::{Errors, Latency},
     };
 
@@ -159,18 +161,9 @@ mod tests {
     const LOOKS: u64 = 10_000;
     const REQUESTS: u64 = 200;
 
+    /// A second, and one request in twenty.
     fn settings() -> Settings {
-        Settings {
-            score_min: 50.0,
-            timeout_ms: 60_000,
-            latency_ms_max: 1000.0,
-            error_rate_max: 0.05,
-            objective: None,
-            judge: judge::Settings::default(),
-            flake: flake::Settings::default(),
-            capacity: None,
-            config_version: 1,
-        }
+        Settings::of(&Config::default(), "prod", "shop", 1)
     }
 
     /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), as a share.

@@ -106,7 +106,8 @@ impl Coordinate {
         })
     }
 
-    /// Whether the planner acts on it or goes to a person with it: below `approve` it does neither.
+    /// Whether the planner acts on it or goes to a person with it, whatever the guards say: below
+    /// `approve` it may do neither.
     fn is_answered(&self, finding: &types::Finding) -> bool {
         let mode = self.frozen.config.mode(&finding.env, &finding.service);
         matches!(mode, Mode::Approve | Mode::Act)

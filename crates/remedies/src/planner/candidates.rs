@@ -4,7 +4,7 @@
 //! |---|---|
 //! | run failed | re-run failed jobs, unless the finding says that another run is not worth it |
 //! | deployment failed, latency high, error rate high | rollback, redeploy |
-//! | capacity low | scale up, where the finding says how many replicas would do |
+//! | capacity low | scale up, where the finding says how many replicas would do and they may be had |
 //! | blind, disaster, and kinds this version does not know | none: a person is told |
 
 use homeostat_schema::config::{Config, Service};
@@ -13,9 +13,6 @@ use homeostat_schema::types::{
 };
 
 use crate::connector::check;
-
-/// As many as a configuration allows at most.
-const REPLICAS_MAX: f64 = 10_000.0;
 
 /// A remedy that fits, and its target where one is configured.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +29,7 @@ pub(super) fn of(finding: &Finding, config: &Config) -> Vec<Candidate> {
         FindingKind::DeploymentFailed | FindingKind::LatencyHigh | FindingKind::ErrorRateHigh => {
             &[Remedy::Rollback, Remedy::Redeploy]
         }
-        FindingKind::CapacityLow if replicas(finding).is_some() => &[Remedy::ScaleUp],
+        FindingKind::CapacityLow if replicas(finding, config).is_some() => &[Remedy::ScaleUp],
         FindingKind::CapacityLow | FindingKind::Blind | FindingKind::Disaster | FindingKind::Other(_) => &[],
     };
     let service = config.services.iter().find(|known| known.name == finding.service);
@@ -47,19 +44,22 @@ pub(super) fn not_worth_a_run(finding: &Finding) -> Option<&Evidence> {
     (finding.kind == FindingKind::RunFailed && told.observed <= told.bound).then_some(told)
 }
 
-/// The detector's word on how many replicas would do, where they are more than there are.
-pub(super) fn replicas(finding: &Finding) -> Option<u32> {
+/// As many replicas as the detector says would do and as the configuration of now allows, where they
+/// are more than there are. Nobody said how far it may grow: none.
+pub(super) fn replicas(finding: &Finding, config: &Config) -> Option<u32> {
+    if finding.kind != FindingKind::CapacityLow {
+        return None;
+    }
+    let most = config.capacity(&finding.env, &finding.service)?.replicas_max;
     let told = finding.health.because.iter().find(|evidence| evidence.metric == Evidence::REPLICAS)?;
-    let more = finding.kind == FindingKind::CapacityLow && told.bound > told.observed;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 1 to REPLICAS_MAX")]
-    (more && (1.0..=REPLICAS_MAX).contains(&told.bound)).then_some(told.bound as u32)
+    let allowed = told.bound.min(f64::from(most));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above 0, at most a u32")]
+    (told.bound.is_finite() && allowed > told.observed.max(0.0)).then_some(allowed as u32)
 }
 
 fn target(remedy: &Remedy, finding: &Finding, service: &Service) -> Option<Target> {
     match remedy {
-        Remedy::Rollback => kubernetes(&finding.env, service),
-        // What nobody said how far it may grow is not scaled.
-        Remedy::ScaleUp if service.capacity.contains_key(&finding.env) => kubernetes(&finding.env, service),
+        Remedy::Rollback | Remedy::ScaleUp => kubernetes(&finding.env, service),
         Remedy::Redeploy => good_commit(finding).and_then(|_| github(&finding.env, service)),
         Remedy::RerunFailedJobs => {
             check::run(finding.correlation.run.as_deref()).ok().and_then(|_| github(&finding.env, service))

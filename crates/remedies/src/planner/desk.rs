@@ -178,7 +178,9 @@ impl<'a> Desk<'a> {
         let environment = guards::environment(self.world.config, &finding.env);
         let after = environment.timeout_s.saturating_mul(1000).clamp(*VERIFY_MS.start(), *VERIFY_MS.end());
         let remedy = draft.choice.remedy.clone();
-        let replicas = (remedy == Remedy::ScaleUp).then(|| super::candidates::replicas(finding)).flatten();
+        let replicas = (remedy == Remedy::ScaleUp)
+            .then(|| super::candidates::replicas(finding, self.world.config))
+            .flatten();
         Plan {
             id,
             incident: open.incident.id.clone(),
