@@ -76,7 +76,7 @@ fn of_service(state: &ServiceState, request: &AssessmentRequest, settings: &Sett
         _ => [deployment, latency, errors, queue],
     };
     // A version that was called bad and still takes traffic is not cured, whatever else is seen.
-    let canary = state.canary.as_ref().and_then(|canary| canary.part_since(request.since));
+    let canary = state.canary.as_ref().and_then(|canary| canary.part_since(request.since, settings));
     let mut parts: Vec<Part> = canary.into_iter().chain(in_order.into_iter().flatten()).collect();
     if missing {
         let evidence = evidence("telemetry", "no observation came in since that could tell");

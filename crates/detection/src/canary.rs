@@ -3,7 +3,13 @@
 //! An observation with the attribute `arm` (`baseline` or `canary`) goes to [`crate::judge`], and
 //! one that says `scrape` = `failed` makes it blind. Opens when the judge calls the rollout bad; what
 //! it is about follows the weightiest reason. Closes with the next release, or when the new version
-//! no longer takes traffic while the old one does: it was taken back.
+//! no longer takes traffic while the old one does: it was taken back. One that was called bad for
+//! its silence closes when it reports again.
+//!
+//! Silence of the new version is held against it only while its deployment is under way and after it
+//! was heard once, or said to be there (its deployment names the arm `canary`, or its scrape fails
+//! while the old version's does not: a target that is down). Before that nobody knows that there is a
+//! new version beside the old one, and afterwards there is none any more: it took over.
 //!
 //! What this does not do: hold anything against a threshold; the other detectors do, and see the
 //! old version only.
@@ -14,9 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     comparison::Comparison,
     judge::{Arm, Decision, Observation, Rollout, Verdict, What},
-    observation::{errors, latency},
+    observation::{errors, latency, named},
+    judge,
     plot::{Of, Plot},
     progress::happened_ms,
+    rhythm::Rhythm,
     score::{Part, Standing, evidence},
     settings::Settings,
     stored,
@@ -26,7 +34,23 @@ use crate::{
 /// taken back.
 const TAKEN_BACK_MS: u64 = 60_000;
 /// A new version heard of this near to the newest word of the old one still takes traffic.
-pub(crate) const STILL_THERE_MS: u64 = 20_000;
+const STILL_THERE_MS: u64 = 20_000;
+/// A batch is kept open so long for a slow sender, milliseconds: what a pod that batches its reports
+/// for a minute needs. Whoever is slower is heard, and cannot be compared.
+const LATE_MS_MAX: u64 = 60_000;
+/// So many of its intervals must fit into a silence that says something.
+const SILENT_INTERVALS: u64 = 2;
+/// So many of its intervals without a word make it blind.
+const BLIND_INTERVALS: u64 = 3;
+/// Lengths of a batch, milliseconds: the first that is no shorter than the slower version's interval,
+/// or not by much, so that both report in it.
+const BATCHES_MS: [u64; 8] = [10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000];
+/// The longest silence and blindness that the judge takes, milliseconds.
+const SILENT_MS_MAX: u64 = 3_600_000;
+/// What is measured of single requests, and what is one number for many: two metrics, as one sender
+/// may tell both.
+const LATENCY: &str = "latency-ms";
+const LATENCY_LEVEL: &str = "latency-level";
 /// The rollout's name in what the judge says; nobody sees it.
 const NAME: &str = "rollout";
 
@@ -62,8 +86,13 @@ pub(crate) struct Canary {
     /// Why it was called bad and taken back; until the next release, or word of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     taken_back: Option<Said>,
-    /// How far our clock was ahead of the sender's when it was heard last.
+    /// How far our clock was ahead of the sender's when the newest was heard.
     ahead_ms: u64,
+    /// How often each version reports.
+    #[serde(default, skip_serializing_if = "Rhythm::is_new")]
+    baseline_rhythm: Rhythm,
+    #[serde(default, skip_serializing_if = "Rhythm::is_new")]
+    canary_rhythm: Rhythm,
     /// The last words of the judge.
     said: Option<Said>,
     /// The last observation of an arm.
@@ -109,45 +138,87 @@ impl Canary {
             return None;
         }
         let (arm, at_ms) = (arm(event), happened_ms(event));
+        if is_down(event) {
+            self.rollout.expect_canary(at_ms, &self.judged_by(settings));
+            return None;
+        }
         let told: Vec<What> = if is_failed_scrape(event) {
             vec![What::Event { event: "scrape_failed".to_owned() }]
         } else {
             arm.map(|_| signals(event)).unwrap_or_default()
         };
         if !told.is_empty() && !is_failed_scrape(event) {
-            self.heard(arm, at_ms, event);
+            self.heard(arm, at_ms, event, settings);
         }
+        let judged_by = self.judged_by(settings);
+        let told_by = Some(teller(&event.id));
         let mut news = None;
         for what in told {
-            let observation = Observation { rollout: NAME.to_owned(), at_ms, arm, what };
-            let decision = self.rollout.observe(&observation, &settings.judge);
+            let observation = Observation { rollout: NAME.to_owned(), at_ms, arm, told_by, what };
+            let decision = self.rollout.observe(&observation, &judged_by);
             self.draw();
             news = decision.and_then(|decision| self.decided(&decision, settings)).or(news);
         }
-        self.close_when_taken_back();
+        self.close_when_taken_back(settings);
         news
     }
 
     /// A newer release went out: what came before is history.
     pub(crate) fn released(&mut self, at_ms: u64, settings: &Settings) {
-        let what = What::Event { event: "deployed".to_owned() };
-        let observation = Observation { rollout: NAME.to_owned(), at_ms, arm: None, what };
-        let _nothing_to_say_of_it = self.rollout.observe(&observation, &settings.judge);
+        self.tell("released", at_ms, settings);
         (self.open, self.said, self.canary_ms) = (None, None, 0);
         (self.canary_seen_ms, self.taken_back, self.plot) = (0, None, Plot::default());
+        self.canary_rhythm = Rhythm::default();
+    }
+
+    /// The new version is beside the old one, as its deployment says.
+    pub(crate) fn announced(&mut self, at_ms: u64, settings: &Settings) {
+        self.rollout.expect_canary(at_ms, &self.judged_by(settings));
+    }
+
+    /// The deployment is over: there is one version again, or soon.
+    pub(crate) fn completed(&mut self, at_ms: u64, settings: &Settings) {
+        if !self.rollout.is_completed() {
+            self.tell("completed", at_ms, settings);
+        }
+    }
+
+    fn tell(&mut self, event: &str, at_ms: u64, settings: &Settings) {
+        let what = What::Event { event: event.to_owned() };
+        let observation = Observation { rollout: NAME.to_owned(), at_ms, arm: None, told_by: None, what };
+        let _nothing_to_say_of_it = self.rollout.observe(&observation, &self.judged_by(settings));
+    }
+
+    /// The judge's settings, with slower senders given the time that they need.
+    fn judged_by(&self, settings: &Settings) -> judge::Settings {
+        let slowest = self.baseline_rhythm.interval_ms().max(self.canary_rhythm.interval_ms()).unwrap_or(0);
+        let at_least = |ms: u64, intervals: u64| {
+            ms.max(slowest.saturating_mul(intervals)).min(SILENT_MS_MAX)
+        };
+        let fits = |batch_ms: &u64| slowest <= *batch_ms + *batch_ms / 10;
+        let set = settings.judge.batch_ms;
+        let longer = || BATCHES_MS.into_iter().filter(|batch_ms| *batch_ms > set);
+        let batch_ms = std::iter::once(set).chain(longer()).find(fits).or_else(|| longer().next_back());
+        judge::Settings {
+            batch_ms: batch_ms.unwrap_or(set),
+            grace_ms_max: LATE_MS_MAX,
+            silence_ms: at_least(settings.judge.silence_ms, SILENT_INTERVALS),
+            blind_ms: at_least(settings.judge.blind_ms, BLIND_INTERVALS),
+            ..settings.judge.clone()
+        }
     }
 
     /// Nothing was heard until now.
     pub(crate) fn tick(&mut self, now_ms: u64, settings: &Settings) -> Option<News> {
         let theirs = now_ms.saturating_sub(self.ahead_ms);
-        let decision = self.rollout.tick(NAME, theirs, &settings.judge)?;
+        let decision = self.rollout.tick(NAME, theirs, &self.judged_by(settings))?;
         self.decided(&decision, settings)
     }
 
     /// Goes on with the plot, once the new version is judged.
     fn draw(&mut self) {
         if self.canary_ms > 0 && !self.rollout.awaits_restart() {
-            self.plot.after_batch(self.rollout.closed_to(), || self.rollout.glance());
+            self.plot.after_batch(self.rollout.closed_to_ms(), || self.rollout.glance());
         }
     }
 
@@ -163,21 +234,30 @@ impl Canary {
 
     /// When it will be blind if nothing more is heard, by our clock; `None` when it is.
     pub(crate) fn due_ms(&self, settings: &Settings) -> Option<u64> {
-        let seen = self.said.as_ref().is_none_or(|said| said.verdict != Verdict::Blind);
-        let due = self.rollout.blind_at_ms(&settings.judge).filter(|_| seen && self.open.is_none())?;
-        Some(due.saturating_add(self.ahead_ms))
+        let seen = self.rollout.verdict() != Verdict::Blind;
+        let due = self.rollout.blind_at_ms(&self.judged_by(settings));
+        Some(due.filter(|_| seen && self.open.is_none())?.saturating_add(self.ahead_ms))
     }
 
-    fn heard(&mut self, arm: Option<Arm>, at_ms: u64, event: &Event) {
-        let last = match arm {
-            Some(Arm::Canary) => {
-                self.canary_seen_ms = self.canary_seen_ms.max(event.received_at);
-                self.taken_back = None;
-                &mut self.canary_ms
+    fn heard(&mut self, arm: Option<Arm>, at_ms: u64, event: &Event, settings: &Settings) {
+        if arm == Some(Arm::Canary) {
+            if self.open == Some(Regression::Silence) {
+                self.begin_anew(settings);
             }
-            _ => &mut self.baseline_ms,
+            self.canary_seen_ms = self.canary_seen_ms.max(event.received_at);
+            self.taken_back = None;
+        }
+        let (last, rhythm) = match arm {
+            Some(Arm::Canary) => (&mut self.canary_ms, &mut self.canary_rhythm),
+            _ => (&mut self.baseline_ms, &mut self.baseline_rhythm),
         };
-        *last = at_ms.max(*last);
+        if at_ms < *last {
+            return;
+        }
+        if *last > 0 {
+            rhythm.note(at_ms - *last);
+        }
+        *last = at_ms;
         self.ahead_ms = event.received_at.saturating_sub(at_ms);
         self.event = crate::text::key(&event.id);
     }
@@ -189,7 +269,7 @@ impl Canary {
             return None;
         }
         if self.canary_ms > 0 && !self.rollout.awaits_restart() {
-            self.plot.at_decision(&self.rollout.glance_ahead(&settings.judge));
+            self.plot.at_decision(&self.rollout.glance_ahead(&self.judged_by(settings)));
         }
         let before = self.said.as_ref().map(|said| said.verdict);
         let first = decision.because.first();
@@ -205,16 +285,29 @@ impl Canary {
         }
     }
 
-    fn close_when_taken_back(&mut self) {
-        if self.open.is_some() && self.baseline_ms.saturating_sub(self.canary_ms) > TAKEN_BACK_MS {
-            let (event, taken_back) = (std::mem::take(&mut self.event), self.said.take());
-            *self = Self { baseline_ms: self.baseline_ms, event, taken_back, ..Self::default() };
+    /// What is called bad for its silence is not taken back by being silent.
+    fn close_when_taken_back(&mut self, settings: &Settings) {
+        let told = self.open.is_some_and(|open| open != Regression::Silence);
+        if told && !self.is_within(TAKEN_BACK_MS, self.baseline_ms, settings) {
+            let taken_back = self.said.take();
+            self.begin_anew(settings);
+            self.taken_back = taken_back;
         }
     }
 
-    /// How the new version stands; `None` while there is none.
-    pub(crate) fn part(&self) -> Option<Part> {
-        let said = self.said.as_ref().filter(|_| self.canary_ms > 0)?;
+    /// The same release, judged from now on.
+    fn begin_anew(&mut self, settings: &Settings) {
+        self.released(self.baseline_ms.max(self.canary_ms), settings);
+    }
+
+    /// How the new version stands; `None` while there is none. The service was heard of last at
+    /// `heard_ms`.
+    pub(crate) fn part(&self, heard_ms: u64, settings: &Settings) -> Option<Part> {
+        let said = self.said.as_ref().filter(|_| self.canary_ms > 0 || self.open.is_some())?;
+        let there = || self.is_within(STILL_THERE_MS, heard_ms, settings);
+        if self.rollout.is_completed() && self.open.is_none() && !there() {
+            return None;
+        }
         let standing = match (self.open, said.verdict) {
             (Some(_), _) | (None, Verdict::Bad) => Standing::Bad,
             (None, Verdict::Blind) => Standing::Blind,
@@ -228,12 +321,13 @@ impl Canary {
     /// known here.
     pub(crate) fn comparison(&self, settings: &Settings) -> Comparison {
         let said = self.said.as_ref().filter(|_| self.canary_ms > 0);
-        let now = self.rollout.so_far(NAME, &settings.judge);
+        let now = self.rollout.so_far(NAME, &self.judged_by(settings));
         let (verdict, said) = match (said, &self.taken_back) {
             // What it was called bad for stays the reason, however the evidence goes on.
             (Some(said), _) if self.open.is_some() => (Verdict::Bad, said.clone()),
             (Some(said), _) => (said.verdict, Said::of(&now)),
             (None, Some(before)) => (Verdict::Bad, before.clone()),
+            (None, None) if self.canary_ms > 0 => (now.verdict, Said::of(&now)),
             (None, None) => (Verdict::Watching, Said::nothing(settings)),
         };
         Comparison {
@@ -250,10 +344,18 @@ impl Canary {
 
     /// How it stands after an attempt: only while a bad version still takes traffic is there
     /// anything to say.
-    pub(crate) fn part_since(&self, since_ms: u64) -> Option<Part> {
-        let there =
-            self.canary_ms > since_ms && self.baseline_ms.saturating_sub(self.canary_ms) <= STILL_THERE_MS;
-        self.part().filter(|_| there && self.open.is_some())
+    pub(crate) fn part_since(&self, since_ms: u64, settings: &Settings) -> Option<Part> {
+        let near = self.is_within(STILL_THERE_MS, self.baseline_ms, settings);
+        let there = self.canary_ms > since_ms && near;
+        self.part(self.baseline_ms, settings).filter(|_| there && self.open.is_some())
+    }
+
+    /// Whether the new version was heard of this near to a time, or as near as its sender lets it be.
+    fn is_within(&self, near_ms: u64, heard_ms: u64, settings: &Settings) -> bool {
+        let interval_ms = self.canary_rhythm.interval_ms().unwrap_or(0);
+        let near_ms = near_ms.max(interval_ms.saturating_mul(SILENT_INTERVALS));
+        let late_ms = self.rollout.wait_ms(&self.judged_by(settings));
+        heard_ms.saturating_sub(self.canary_ms) <= near_ms.saturating_add(late_ms)
     }
 }
 
@@ -299,28 +401,39 @@ impl Regression {
 
 fn regression(metric: Option<&str>) -> Regression {
     match metric {
-        Some("latency-ms") => Regression::Measurements,
+        Some(LATENCY | LATENCY_LEVEL) => Regression::Measurements,
         Some("errors") => Regression::Errors,
         _ => Regression::Silence,
     }
 }
 
+/// Whether it says that the new version's target could not be scraped: it is down, as far as is known.
+fn is_down(event: &Event) -> bool {
+    is_failed_scrape(event) && arm(event) == Some(Arm::Canary)
+}
+
 /// What the judge reads of an event of an arm.
 fn signals(event: &Event) -> Vec<What> {
-    let errors = errors(&event.signals).filter(|errors| errors.total > 0).map(|errors| What::Bernoulli {
-        metric: "errors".to_owned(),
-        bad: errors.bad(),
-        total: errors.total,
-    });
-    let latency = latency(event).map(|latency| {
-        let metric = "latency-ms".to_owned();
-        match latency.samples {
-            0 | 1 => What::Sample { metric, values: vec![latency.ms] },
-            // One number for many requests: a quantile, say.
-            _ => What::Gauge { metric, value: latency.ms },
-        }
+    let counted = errors(&event.signals).filter(|errors| errors.total > 0);
+    let counted = counted.map(|errors| (errors.bad(), errors.total)).or_else(|| no_requests(event));
+    let errors = counted.map(|(bad, total)| What::Bernoulli { metric: "errors".to_owned(), bad, total });
+    let latency = latency(event).map(|latency| match latency.samples {
+        0 | 1 => What::Sample { metric: LATENCY.to_owned(), values: vec![latency.ms] },
+        // One number for many requests: a quantile, say.
+        _ => What::Gauge { metric: LATENCY_LEVEL.to_owned(), value: latency.ms },
     });
     errors.into_iter().chain(latency).collect()
+}
+
+/// Who says that there was nothing to do is heard; it is no evidence.
+fn no_requests(event: &Event) -> Option<(u64, u64)> {
+    named(&event.signals, "requests").filter(|requests| requests.value == 0.0).map(|_| (0, 0))
+}
+
+/// An event by the 32 bits that tell it from the others of its batch: FNV-1a of its id. Two that are
+/// taken for one lose one observation in millions of batches.
+fn teller(id: &str) -> u32 {
+    id.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn words(decision: &Decision) -> String {

@@ -46,6 +46,7 @@ mod queue;
 mod recent;
 mod releases;
 mod report;
+mod rhythm;
 mod run;
 mod score;
 pub mod sequential;

@@ -71,7 +71,9 @@ pub fn recheck(
         let place = Place { env, service, now_ms };
         findings.push(finding::by_silence(&state, health, &place, settings));
     }
-    finish(state, findings, settings)
+    // What was due has been looked at: it is not due again before something else is heard.
+    let due = due_ms(&state, settings).into_iter().flatten().filter(|due| *due > now_ms);
+    Observed { recheck_at_ms: due.min(), findings, state }
 }
 
 /// How a service is at this time. Apart from [`observe`], as it takes as long and only the last of
@@ -81,10 +83,13 @@ pub fn health(state: &ServiceState, settings: &Settings, now_ms: u64) -> Health 
 }
 
 fn finish(state: ServiceState, findings: Vec<Finding>, settings: &Settings) -> Observed {
+    let due = due_ms(&state, settings).into_iter().flatten().min();
+    Observed { recheck_at_ms: due, findings, state }
+}
+
+fn due_ms(state: &ServiceState, settings: &Settings) -> [Option<u64>; 2] {
     let canary = state.canary.as_ref().and_then(|canary| canary.due_ms(settings));
-    let canary = canary.filter(|_| !state.telemetry.blind);
-    let due = [state.telemetry.due_ms(settings), canary];
-    Observed { recheck_at_ms: due.into_iter().flatten().min(), findings, state }
+    [state.telemetry.due_ms(settings), canary.filter(|_| !state.telemetry.blind)]
 }
 
 fn is_only_recorded(event: &Event) -> bool {
@@ -105,9 +110,10 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u6
         opened.extend(taken.failed.map(Opened::Run));
     }
     if matches!(event.kind, EventKind::Observation) && reports(state, event) {
-        state.telemetry.heard(event);
+        state.telemetry.heard(event, canary::arm(event));
     }
     opened.extend(compare(state, event, settings));
+    opened.extend(unread(state, event));
     opened.extend(queue(state, event, settings));
     // What the new version does is compared; thresholds are for what everybody gets.
     let observation = Observation::of(event).filter(|_| canary::arm(event) != Some(Arm::Canary));
@@ -152,6 +158,25 @@ fn restart_comparison(state: &mut ServiceState, event: &Event, settings: &Settin
             canary.released(happened_ms(event), settings);
         }
     }
+    if canary::arm(event) == Some(Arm::Canary) {
+        state.canary.get_or_insert_default().announced(happened_ms(event), settings);
+    }
+    follow_deployment(state, event, settings);
+}
+
+/// There are two versions while a deployment is under way, and only then.
+fn follow_deployment(state: &mut ServiceState, event: &Event, settings: &Settings) {
+    let under_way = state.releases.newest().is_some_and(|newest| newest.mark.progress.is_under_way());
+    if let Some(canary) = state.canary.as_mut().filter(|_| !under_way) {
+        canary.completed(happened_ms(event), settings);
+    }
+}
+
+/// Nothing could be read of the whole service, or of the old version.
+fn unread(state: &mut ServiceState, event: &Event) -> Option<Opened> {
+    let failed = matches!(event.kind, EventKind::Observation) && canary::is_failed_scrape(event);
+    let whole = failed && canary::arm(event) != Some(Arm::Canary);
+    (whole && state.telemetry.could_not_be_read(event)).then_some(Opened::Blind)
 }
 
 /// Gives the judge what an arm tells, or that nothing could be read.
@@ -160,7 +185,11 @@ fn compare(state: &mut ServiceState, event: &Event, settings: &Settings) -> Opti
     if !told || !matches!(event.kind, EventKind::Observation) {
         return None;
     }
-    match state.canary.get_or_insert_default().take(event, settings)? {
+    if state.canary.is_none() {
+        state.canary = Some(Box::default());
+        follow_deployment(state, event, settings);
+    }
+    match state.canary.as_mut()?.take(event, settings)? {
         News::Worse(regression) => {
             state.releases.blemish();
             Some(Opened::Canary(regression))
@@ -291,7 +320,8 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
     parts.extend(state.runs.part(now_ms));
     // What was seen before telemetry stopped says nothing about now.
     if !state.telemetry.blind {
-        parts.extend(state.canary.as_ref().and_then(|canary| canary.part()));
+        let heard_ms = state.telemetry.last_at_ms();
+        parts.extend(state.canary.as_ref().and_then(|canary| canary.part(heard_ms, settings)));
         let streams = streams(state, settings);
         let latency = latency_part(state, &streams, settings);
         parts.extend(latency.map(|part| as_open(part, state.latency_open)));

@@ -121,7 +121,7 @@ impl Moment {
             Some(Shown::Counts(arms)) if arms.both() => Some(arms),
             _ => None,
         };
-        let latency = match find("latency-ms") {
+        let latency = match find("latency-ms").or_else(|| find("latency-level")) {
             Some(Shown::Levels { baseline, canary }) if baseline.1 > 0 && canary.1 > 0 => {
                 let level = |(value, count): (f64, u64)| (single(value), count);
                 Some(Latency { baseline: level(baseline), canary: level(canary) })

@@ -1,8 +1,9 @@
 //! How the states of this crate are kept: JSON with a version of its form inside, or, where room
 //! counts, postcard with the version before it.
 //!
-//! What this does not do: migrate. A state of another form is refused, not guessed at and not
-//! replaced by an empty one.
+//! What this does not do: migrate. What is read knows its earlier forms ([`form`]); a state of any
+//! other is refused, not guessed at and not replaced by an empty one. A field that JSON may lack has
+//! a default.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -78,12 +79,27 @@ pub(crate) fn unpack<T: DeserializeOwned>(
     known: u32,
     bytes: &[u8],
 ) -> Result<T, StoredError> {
-    let packed = |source| StoredError::Packed { what, source };
-    let (found, rest) = postcard::take_from_bytes::<u32>(bytes).map_err(packed)?;
+    let (found, rest) = form(what, bytes)?;
     if found != known {
         return Err(StoredError::UnknownForm { what, found, known });
     }
-    postcard::from_bytes(rest).map_err(packed)
+    read(what, rest)
+}
+
+/// The form of a packed state, and the state itself.
+pub(crate) fn form<'a>(what: &'static str, bytes: &'a [u8]) -> Result<(u32, &'a [u8]), StoredError> {
+    postcard::take_from_bytes(bytes).map_err(|source| StoredError::Packed { what, source })
+}
+
+/// Reads a state without its form.
+pub(crate) fn read<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoredError> {
+    postcard::from_bytes(bytes).map_err(|source| StoredError::Packed { what, source })
+}
+
+/// A state without its form.
+pub(crate) fn bare(state: &impl Serialize) -> Vec<u8> {
+    // Cannot fail, as in `pack`.
+    postcard::to_allocvec(state).unwrap_or_default()
 }
 
 /// The packed form.

@@ -1,27 +1,25 @@
 //! Telemetry that stopped.
 //!
-//! The rhythm of a service is known once [`INTERVALS_MIN`] intervals between its observations
-//! were seen. Opens when nothing came for longer than the environment's timeout and longer than
-//! [`SILENCE_FACTOR`] times the median interval, so that a service that reports every five minutes
-//! is not blind every minute. Closes with the next observation. Always a warning, never bad:
-//! what cannot be seen is not thereby broken.
+//! Opens at once when it is said that nothing could be read, and when nothing came for longer than
+//! the environment's timeout and longer than [`SILENCE_FACTOR`] times the usual interval, so that a
+//! service that reports every five minutes is not blind every minute. Closes with the next
+//! observation. Always a warning, never bad: what cannot be seen is not thereby broken.
 
 use homeostat_schema::types::Event;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    judge::Arm,
     progress::happened_ms,
+    rhythm::Rhythm,
     score::{Part, Standing, evidence},
     settings::Settings,
     text,
 };
 
-/// Intervals kept: enough for a median that one gap does not move.
-const INTERVALS_MAX: usize = 7;
-/// Intervals seen before there is a rhythm.
-const INTERVALS_MIN: usize = 2;
-/// Observations nearer than this came together: one event for each signal, say.
-const TOGETHER_MS: u64 = 1000;
+/// An observation that is older than the newest by no more than this is a word all the same,
+/// milliseconds: senders are not equally quick.
+const LATE_MS_MAX: u64 = 60_000;
 /// How many of its own intervals a service may miss.
 const SILENCE_FACTOR: u64 = 3;
 
@@ -31,32 +29,65 @@ pub(crate) struct Telemetry {
     last_at_ms: u64,
     last_seen_ms: u64,
     last_event: String,
-    intervals_ms: Vec<u64>,
+    /// Of what is told of the whole service.
+    #[serde(rename = "intervals_ms")]
+    rhythm: Rhythm,
+    #[serde(default)]
+    whole_seen_ms: u64,
+    /// Of what is told of the old version beside a new one; how often the new one reports says
+    /// nothing about when it is gone.
+    #[serde(default, skip_serializing_if = "Rhythm::is_new")]
+    baseline_rhythm: Rhythm,
+    #[serde(default)]
+    baseline_seen_ms: u64,
     /// A finding is open.
     pub(crate) blind: bool,
+    /// Because it was said that nothing could be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    failed: bool,
     /// The last observation was signed.
     pub(crate) signed: bool,
 }
 
 impl Telemetry {
-    /// Takes one observation; one that is not newer than the newest changes nothing.
-    pub(crate) fn heard(&mut self, event: &Event) {
-        let id = text::key(&event.id);
+    /// Takes one observation, of an arm if it names one; one that is long over changes nothing.
+    pub(crate) fn heard(&mut self, event: &Event, arm: Option<Arm>) {
         let at_ms = happened_ms(event);
-        if (at_ms, &id) <= (self.last_at_ms, &self.last_event) {
+        if at_ms.saturating_add(LATE_MS_MAX) < self.last_at_ms {
             return;
         }
-        let interval_ms = event.received_at.saturating_sub(self.last_seen_ms);
-        // The gap of a silence that was found is not part of the rhythm.
-        if !self.last_event.is_empty() && !self.blind && interval_ms >= TOGETHER_MS {
-            self.intervals_ms.push(interval_ms);
-            self.intervals_ms.drain(..self.intervals_ms.len().saturating_sub(INTERVALS_MAX));
-        }
-        self.last_at_ms = at_ms;
+        self.note_rhythm(event.received_at, arm);
         self.last_seen_ms = self.last_seen_ms.max(event.received_at);
-        self.last_event = id;
-        self.signed = event.trust.signed;
-        self.blind = false;
+        (self.blind, self.failed) = (false, false);
+        let id = text::key(&event.id);
+        if (at_ms, &id) > (self.last_at_ms, &self.last_event) {
+            self.last_at_ms = at_ms;
+            self.last_event = id;
+            self.signed = event.trust.signed;
+        }
+    }
+
+    fn note_rhythm(&mut self, seen_ms: u64, arm: Option<Arm>) {
+        let (rhythm, last_ms) = match arm {
+            None => (&mut self.rhythm, &mut self.whole_seen_ms),
+            Some(Arm::Baseline) => (&mut self.baseline_rhythm, &mut self.baseline_seen_ms),
+            Some(Arm::Canary) => return,
+        };
+        // The gap of a silence that was found is not part of the rhythm.
+        if *last_ms > 0 && !self.blind {
+            rhythm.note(seen_ms.saturating_sub(*last_ms));
+        }
+        *last_ms = seen_ms.max(*last_ms);
+    }
+
+    /// It is said that nothing could be read; whether that is news. What was read since then counts
+    /// for more.
+    pub(crate) fn could_not_be_read(&mut self, event: &Event) -> bool {
+        if happened_ms(event) < self.last_at_ms {
+            return false;
+        }
+        self.failed = true;
+        !std::mem::replace(&mut self.blind, true)
     }
 
     /// When silence becomes blindness, if the rhythm is known and it has not been found yet.
@@ -70,9 +101,12 @@ impl Telemetry {
         self.limit_ms(settings).is_some_and(|limit| now_ms.saturating_sub(self.last_seen_ms) > limit)
     }
 
-    /// `None` for a service that has no rhythm.
+    /// `None` for a service that has no rhythm, unless nothing could be read.
     pub(crate) fn part(&self, settings: &Settings, now_ms: u64) -> Option<Part> {
-        let limit = self.limit_ms(settings)?;
+        let limit = match self.limit_ms(settings) {
+            None if self.failed => return Some(self.unread()),
+            limit => limit?,
+        };
         let silence = now_ms.saturating_sub(self.last_seen_ms);
         let standing = if self.blind { Standing::Blind } else { Standing::Fine };
         let seconds = |ms: u64| ms as f64 / 1000.0;
@@ -80,7 +114,7 @@ impl Telemetry {
         evidence.observed = silence as f64;
         evidence.bound = limit as f64;
         evidence.unit = "ms".to_owned();
-        evidence.samples = self.intervals_ms.len() as u64 + 1;
+        evidence.samples = self.rhythm.samples().max(self.baseline_rhythm.samples()) as u64 + 1;
         evidence.text = format!(
             "last observation {:.0} s ago, silence of {:.0} s is expected at most",
             seconds(silence),
@@ -90,18 +124,24 @@ impl Telemetry {
         Some(Part { standing, evidence })
     }
 
+    fn unread(&self) -> Part {
+        let mut evidence = evidence("telemetry", "the last numbers could not be read");
+        (evidence.observed, evidence.samples) = (1.0, 1);
+        Part { standing: Standing::Blind, evidence }
+    }
+
+    /// When the newest was told of, by the sender's clock; milliseconds.
+    pub(crate) fn last_at_ms(&self) -> u64 {
+        self.last_at_ms
+    }
+
     /// The event that was heard last.
     pub(crate) fn last_event(&self) -> &str {
         &self.last_event
     }
 
     fn limit_ms(&self, settings: &Settings) -> Option<u64> {
-        if self.intervals_ms.len() < INTERVALS_MIN {
-            return None;
-        }
-        let mut intervals = self.intervals_ms.clone();
-        intervals.sort_unstable();
-        let median = intervals.get(intervals.len() / 2).copied().unwrap_or(0);
-        Some(settings.timeout_ms.max(median.saturating_mul(SILENCE_FACTOR)))
+        let interval = self.rhythm.interval_ms().max(self.baseline_rhythm.interval_ms())?;
+        Some(settings.timeout_ms.max(interval.saturating_mul(SILENCE_FACTOR)))
     }
 }

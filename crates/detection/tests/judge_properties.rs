@@ -6,7 +6,7 @@ use proptest::prelude::*;
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
 fn observation(at_ms: u64, arm: Option<Arm>, what: What) -> Observation {
-    Observation { rollout: "r1".to_owned(), at_ms: EPOCH_MS + at_ms, arm, what }
+    Observation { rollout: "r1".to_owned(), at_ms: EPOCH_MS + at_ms, arm, told_by: None, what }
 }
 
 fn counts(bad: u64, total: u64) -> What {

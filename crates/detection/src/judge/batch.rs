@@ -1,7 +1,7 @@
 //! What was told of one span of event time, before it is judged.
 //!
 //! Invariants: an observation told twice counts once, and the order of telling does not matter: an
-//! observation is known by its time, metric and arm. What is kept is bounded.
+//! observation is known by who told it (or by its time), metric and arm. What is kept is bounded.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use super::Arm;
 use super::histogram::Histogram;
 use crate::sequential::Tally;
 
-/// Times kept of one metric and arm in one batch, to know what was told twice; what comes beyond
-/// it is refused. Whoever has more to tell in a few seconds adds it up first.
-pub(super) const TIMES_MAX: usize = 64;
+/// Observations kept apart of one metric and arm in one batch, to know what was told twice; what
+/// comes beyond it is refused. Whoever has more to tell in a few seconds adds it up first.
+pub(super) const TOLD_MAX: usize = 256;
 
 /// Whose an observation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,8 +44,8 @@ pub(super) struct Batch {
 struct Cell {
     stream: u8,
     lane: Lane,
-    /// Since the start of the batch, in milliseconds.
-    times: Vec<u32>,
+    /// By whom it was told, or when: milliseconds since the start of the batch.
+    told: Vec<u32>,
     content: Content,
 }
 
@@ -73,17 +73,23 @@ impl Batch {
         Self { index, cells: Vec::new() }
     }
 
-    /// Takes what was told at `at` milliseconds since the start of the batch.
-    pub(super) fn take(&mut self, stream: u8, lane: Lane, at: u32, content: Content) -> Result<(), Refused> {
+    /// Takes what was told, known as `known`.
+    pub(super) fn take(
+        &mut self,
+        stream: u8,
+        lane: Lane,
+        known: u32,
+        content: Content,
+    ) -> Result<(), Refused> {
         let place = self.cells.binary_search_by_key(&(stream, lane), |cell| (cell.stream, cell.lane));
         let cell = match place {
             Ok(place) => self.cells.get_mut(place),
             Err(place) => {
-                self.cells.insert(place, Cell { stream, lane, times: vec![at], content });
+                self.cells.insert(place, Cell { stream, lane, told: vec![known], content });
                 return Ok(());
             }
         };
-        cell.map_or(Err(Refused::TooMany), |cell| cell.take(at, content))
+        cell.map_or(Err(Refused::TooMany), |cell| cell.take(known, content))
     }
 
     /// What an arm of a stream told, if anything.
@@ -92,19 +98,19 @@ impl Batch {
         self.cells.get(place).map(|cell| &cell.content)
     }
 
-    /// How many times each stream and arm told something: batches of one rhythm have one shape.
+    /// How often each stream and arm told something: batches of one rhythm have one shape.
     pub(super) fn shape(&self) -> impl Iterator<Item = (u8, Lane, usize)> {
-        self.cells.iter().map(|cell| (cell.stream, cell.lane, cell.times.len()))
+        self.cells.iter().map(|cell| (cell.stream, cell.lane, cell.told.len()))
     }
 }
 
 impl Cell {
-    fn take(&mut self, at: u32, content: Content) -> Result<(), Refused> {
-        let Err(place) = self.times.binary_search(&at) else { return Err(Refused::Twice) };
-        if self.times.len() >= TIMES_MAX {
+    fn take(&mut self, known: u32, content: Content) -> Result<(), Refused> {
+        let Err(place) = self.told.binary_search(&known) else { return Err(Refused::Twice) };
+        if self.told.len() >= TOLD_MAX {
             return Err(Refused::TooMany);
         }
-        self.times.insert(place, at);
+        self.told.insert(place, known);
         self.content.join(content);
         Ok(())
     }

@@ -20,6 +20,7 @@ mod contest;
 mod decision;
 mod gauges;
 mod histogram;
+mod lateness;
 mod many;
 mod observation;
 mod past;

@@ -20,6 +20,9 @@ pub struct Observation {
     pub at_ms: u64,
     /// Which version; `None` for a stream that is judged against its own past.
     pub arm: Option<Arm>,
+    /// By whom it was told, where several may tell of one arm at one time; told twice by one it
+    /// counts once. `None`: an observation is known by its time.
+    pub told_by: Option<u32>,
     /// What was seen.
     pub what: What,
 }
@@ -50,7 +53,10 @@ pub enum What {
         /// The level, finite.
         value: f64,
     },
-    /// Something happened: `deployed`, `scrape_failed`, `resolved`; others say only that time went on.
+    /// Something happened: `deployed` (a new version beside the old one), `released` (a new version,
+    /// perhaps beside the old one: its silence says nothing before it was heard), `completed` (the
+    /// new version took over: an arm that falls silent now says nothing), `scrape_failed`,
+    /// `resolved`; others say only that time went on.
     Event {
         /// Its name.
         event: String,

@@ -72,7 +72,7 @@ pub(super) fn verdict(rollout: &Rollout, ln_evidence: f64, settings: &Settings) 
     if rollout.said.verdict == Verdict::Bad {
         return (Verdict::Bad, shown);
     }
-    if rollout.watch.blindness(rollout.newest_ms, settings).is_some() {
+    if rollout.blindness(settings).is_some() {
         return (Verdict::Blind, shown);
     }
     if ln_armed(rollout) >= -settings.alpha.ln() || alarms(rollout, settings) {
@@ -95,10 +95,9 @@ fn is_shown(rollout: &Rollout, settings: &Settings) -> bool {
 
 /// Whether the canary has been silent for too long to be called healthy.
 pub(super) fn canary_is_silent(rollout: &Rollout, settings: &Settings) -> bool {
-    rollout
-        .watch
-        .canary_ms()
-        .is_none_or(|last| rollout.newest_ms - last.min(rollout.newest_ms) >= settings.silence_ms)
+    let silent_ms = settings.silence_ms.saturating_add(rollout.wait_ms(settings));
+    let last = rollout.watch.canary_ms();
+    last.is_none_or(|last| rollout.newest_ms.saturating_sub(last) >= silent_ms)
 }
 
 /// The whole answer.
@@ -119,16 +118,19 @@ pub(super) fn decision(rollout: &Rollout, name: &str, at_ms: u64, settings: &Set
 fn because(rollout: &Rollout, settings: &Settings) -> Vec<Because> {
     let seconds = rollout.newest_ms.saturating_sub(rollout.first_ms) / 1000;
     let mut all: Vec<(f64, Because)> = Vec::new();
-    let blindness = rollout.watch.blindness(rollout.newest_ms, settings);
-    if let Some(blindness) = blindness.filter(|_| rollout.said.verdict == Verdict::Blind) {
+    if let Some(blindness) = rollout.blindness(settings).filter(|_| rollout.said.verdict == Verdict::Blind) {
         all.push((f64::INFINITY, telemetry(blindness, settings, seconds)));
     }
-    if canary_is_silent(rollout, settings) && rollout.silence.slots > 0 {
-        let ln_e = rollout.silence.ln_e();
+    let ln_e = rollout.silence.ln_e();
+    if ln_e > 0.0 || (canary_is_silent(rollout, settings) && rollout.silence.slots > 0) {
         all.push((SILENCE.ln() + ln_e, words::silence(rollout, settings, seconds)));
     }
     for stream in &rollout.streams {
-        let (loudness, reason) = words::stream(stream, settings, seconds);
+        let (loudness, mut reason) = words::stream(stream, settings, seconds);
+        let late = rollout.ignored().late;
+        if stream.test.is_armed() && !stream.met && late > 0 {
+            reason.text = format!("both versions report, {late} times too late to be compared");
+        }
         all.push((loudness, reason));
     }
     // Stable: streams that are equally loud stay in the order they turned up.

@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use super::batch::{Batch, Content, Lane, Refused};
 use super::decision::{Decision, Verdict};
 use super::histogram::Histogram;
+use super::lateness::Lateness;
 use super::settings::Settings;
 use super::silence::Silence;
 use super::stream::{Stream, Test};
-use super::watch::Watch;
+use super::watch::{Blindness, Watch};
 use super::{Observation, What, reasons};
 use crate::sequential::Tally;
 
@@ -29,13 +30,15 @@ pub(super) const SCORE_STEP: f64 = 1.0;
 pub(super) const STREAMS_MAX: usize = 32;
 /// Batches open at once; more than the longest grace needs.
 const OPEN_MAX: usize = 64;
+/// The event that tells of numbers that could not be read.
+const SCRAPE_FAILED: &str = "scrape_failed";
 /// What a gauge's report stands for in requests, to tell whether silence says something.
 const GAUGE_UNITS: u64 = 10;
 
 /// The state of one rollout.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rollout {
-    /// As set when the first observation came.
+    /// As set when the first observation came, or longer if it is set to be since then.
     batch_ms: u64,
     pub(super) first_ms: u64,
     pub(super) newest_ms: u64,
@@ -53,6 +56,16 @@ pub struct Rollout {
     restart_at: Option<u64>,
     pub(super) said: Said,
     ignored: Ignored,
+    /// The fields from here on came with the second form.
+    pub(super) later: Later,
+}
+
+/// What the first form did not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Later {
+    lateness: Lateness,
+    /// The new version took over: a silent arm says nothing any more.
+    pub(super) completed: bool,
 }
 
 /// The last decision.
@@ -86,9 +99,13 @@ impl Rollout {
     pub fn observe(&mut self, observation: &Observation, settings: &Settings) -> Option<Decision> {
         let at_ms = observation.at_ms;
         self.begin(at_ms, settings);
-        let later = at_ms > self.newest_ms;
-        self.newest_ms = self.newest_ms.max(at_ms);
-        let closed = self.close_due(settings);
+        // What could not be read may still come: a failed scrape closes no batch.
+        let goes_on = !is_failed_scrape(&observation.what);
+        let later = goes_on && at_ms > self.newest_ms;
+        let closed = goes_on && {
+            self.newest_ms = self.newest_ms.max(at_ms);
+            self.close_due(settings)
+        };
         let lane = Lane::of(observation.arm);
         let new = if let What::Event { event } = &observation.what {
             self.event(event, lane, at_ms, settings) || later
@@ -96,7 +113,7 @@ impl Rollout {
             self.take(observation, lane, settings)
         };
         let decision = if closed || self.sight_changed(settings) {
-            self.decide(&observation.rollout, self.newest_ms, settings)
+            self.decide(&observation.rollout, self.newest_ms.max(at_ms), settings)
         } else {
             None
         };
@@ -114,7 +131,7 @@ impl Rollout {
 
     /// When [`Rollout::tick`] would find it blind, if nothing more is heard.
     pub fn blind_at_ms(&self, settings: &Settings) -> Option<u64> {
-        self.watch.blind_at_ms(settings)
+        self.watch.blind_at_ms(settings).filter(|_| !self.later.completed)
     }
 
     /// Closes what is open, and says the last word.
@@ -140,15 +157,20 @@ impl Rollout {
         ahead
     }
 
-    /// Batches of event time before this one are over.
-    pub fn closed_to(&self) -> u64 {
-        self.closed_to
+    /// Batches of event time before this are over, milliseconds.
+    pub fn closed_to_ms(&self) -> u64 {
+        self.closed_to.saturating_mul(self.batch_ms)
     }
 
     /// Whether a new version was told of and nothing of it was judged yet: verdicts are still about
     /// the one before.
     pub fn awaits_restart(&self) -> bool {
         self.restart_at.is_some()
+    }
+
+    /// Whether the new version took over.
+    pub fn is_completed(&self) -> bool {
+        self.later.completed
     }
 
     /// The verdict that was said last.
@@ -165,14 +187,32 @@ impl Rollout {
         if self.batch_ms == 0 {
             self.batch_ms = settings.batch_ms.max(1);
             self.first_ms = at_ms;
+        } else if self.batch_ms < settings.batch_ms {
+            self.rebatch(settings);
         }
+    }
+
+    /// Goes on with batches of another length. What comes of the time that is half over is left out:
+    /// part of it may have been judged.
+    fn rebatch(&mut self, settings: &Settings) {
+        for batch in std::mem::take(&mut self.open) {
+            self.restart_before(batch.index, settings);
+            self.close(&batch, settings);
+        }
+        let restart_ms = self.restart_at.map(|at| at.saturating_mul(self.batch_ms));
+        self.batch_ms = settings.batch_ms.max(1);
+        self.closed_to = self.newest_ms / self.batch_ms + 1;
+        self.restart_at = restart_ms.map(|at_ms| (at_ms / self.batch_ms).max(self.closed_to));
+        (self.shape, self.alike) = (Vec::new(), 0);
     }
 
     /// Whether it was new, and used.
     fn take(&mut self, observation: &Observation, lane: Lane, settings: &Settings) -> bool {
         let index = observation.at_ms / self.batch_ms;
+        self.note_lateness(index, settings);
         if index < self.closed_to {
             self.ignored.late += 1;
+            self.late(lane, observation.at_ms);
             return false;
         }
         let Some(stream) = self.stream_of(observation) else {
@@ -186,12 +226,30 @@ impl Rollout {
         }
         let at = u32::try_from(observation.at_ms % self.batch_ms).unwrap_or(u32::MAX);
         let Some(content) = content(&observation.what, at) else { return false };
-        match self.batch(index).map(|batch| batch.take(stream, lane, at, content)) {
+        let known = observation.told_by.unwrap_or(at);
+        match self.batch(index).map(|batch| batch.take(stream, lane, known, content)) {
             Some(Ok(())) => return true,
             Some(Err(Refused::Twice)) => self.ignored.repeated += 1,
             Some(Err(Refused::TooMany)) | None => self.ignored.unfit += 1,
         }
         false
+    }
+
+    /// Keeps batches open for senders as slow as this one.
+    fn note_lateness(&mut self, index: u64, settings: &Settings) {
+        let over_ms = index.saturating_add(1).saturating_mul(self.batch_ms);
+        let late_ms = self.newest_ms.saturating_sub(over_ms).saturating_add(1);
+        if self.newest_ms >= over_ms && late_ms <= settings.grace_ms_max {
+            self.later.lateness.note(late_ms, self.newest_ms);
+        }
+    }
+
+    /// Too late to be judged; that it reports counts all the same.
+    fn late(&mut self, lane: Lane, at_ms: u64) {
+        self.watch.heard(lane, at_ms);
+        if lane == Lane::Canary {
+            self.silence.late_canary(at_ms);
+        }
     }
 
     /// The open batch of an index, made when there is none.
@@ -226,29 +284,49 @@ impl Rollout {
 
     /// Whether anything is known now that was not before.
     fn event(&mut self, event: &str, lane: Lane, at_ms: u64, settings: &Settings) -> bool {
-        let before = (self.watch.clone(), self.deployed_ms);
+        let before = (self.watch.clone(), self.deployed_ms, self.later.completed);
         match event {
-            "scrape_failed" => {
+            SCRAPE_FAILED => {
                 self.watch.scrape_failed(lane, at_ms);
                 self.silence.scrape_failed(at_ms);
             }
-            "deployed" | "resolved" if self.deployed_ms.is_none_or(|before| before < at_ms) => {
+            "completed" => self.later.completed = true,
+            "deployed" | "released" | "resolved" if self.deployed_ms.is_none_or(|before| before < at_ms) => {
                 self.deployed_ms = Some(at_ms);
+                if self.batch_ms > settings.batch_ms {
+                    self.rebatch(settings);
+                }
                 self.restart_at = Some((at_ms / self.batch_ms).max(self.closed_to));
-                if event == "deployed" {
-                    self.silence.deployed(at_ms, settings);
+                if event != "resolved" {
+                    self.later.completed = false;
+                    self.silence.restart();
                     self.watch.deployed();
+                }
+                if event == "deployed" {
+                    self.silence.expect(at_ms, settings);
                 }
             }
             _ => {}
         }
-        before != (self.watch.clone(), self.deployed_ms)
+        before != (self.watch.clone(), self.deployed_ms, self.later.completed)
+    }
+
+    /// The canary is known to be out though it does not report, as its target is down: its silence
+    /// counts before long.
+    pub fn expect_canary(&mut self, at_ms: u64, settings: &Settings) {
+        self.silence.expect(at_ms, settings);
     }
 
     /// Closes every batch whose time is over; whether there was one.
     fn close_due(&mut self, settings: &Settings) -> bool {
-        let over = self.newest_ms.saturating_sub(settings.grace_ms) / self.batch_ms.max(1);
+        let over = self.newest_ms.saturating_sub(self.wait_ms(settings)) / self.batch_ms.max(1);
         self.close_up_to(over, settings)
+    }
+
+    /// How long after its time an observation may come and still be taken.
+    pub fn wait_ms(&self, settings: &Settings) -> u64 {
+        let late_ms = self.later.lateness.wait_ms(self.newest_ms).min(settings.grace_ms_max);
+        late_ms.max(settings.grace_ms)
     }
 
     fn close_up_to(&mut self, index: u64, settings: &Settings) -> bool {
@@ -282,7 +360,8 @@ impl Rollout {
             stream.close(batch, id, settings);
         }
         reasons::give_weights(&mut self.streams);
-        self.silence.advance(batch.index.saturating_mul(self.batch_ms), settings);
+        let open = !self.later.completed;
+        self.silence.advance(batch.index.saturating_mul(self.batch_ms), open, settings);
         for id in (0_u8..).take(self.streams.len()) {
             if let Some(content) = batch.content(id, Lane::Baseline) {
                 self.silence.baseline(units(content));
@@ -323,12 +402,18 @@ impl Rollout {
 
     /// Whether it became blind, or sees again.
     fn sight_changed(&self, settings: &Settings) -> bool {
-        let blind = self.watch.blindness(self.newest_ms, settings).is_some();
+        let blind = self.blindness(settings).is_some();
         match self.said.verdict {
             Verdict::Blind => !blind,
             Verdict::Bad => false,
             Verdict::Watching | Verdict::Healthy => blind,
         }
+    }
+
+    /// Why nothing can be said. An arm that fell silent after the new version took over has gone.
+    pub(super) fn blindness(&self, settings: &Settings) -> Option<Blindness> {
+        let blindness = self.watch.blindness(self.newest_ms, self.wait_ms(settings), settings);
+        blindness.filter(|blindness| *blindness == Blindness::ScrapeFailed || !self.later.completed)
     }
 
     fn decide(&mut self, rollout: &str, at_ms: u64, settings: &Settings) -> Option<Decision> {
@@ -348,6 +433,10 @@ impl Rollout {
         let (verdict, shown) = reasons::verdict(self, evidence, settings);
         self.said = Said { verdict, score: reasons::score(evidence), shown };
     }
+}
+
+fn is_failed_scrape(what: &What) -> bool {
+    matches!(what, What::Event { event } if event == SCRAPE_FAILED)
 }
 
 fn content(what: &What, at: u32) -> Option<Content> {

@@ -15,6 +15,9 @@ pub struct Settings {
     pub batch_ms: u64,
     /// How long a batch is kept open for late observations, in milliseconds. 0 to 60000.
     pub grace_ms: u64,
+    /// When observations came late by more than `grace_ms`, batches are kept open as long as the
+    /// latest of the last half hour needed, but no longer than this; in milliseconds. 0 to 300000.
+    pub grace_ms_max: u64,
     /// What the canary may be worse by and still be no regression: 0.1 is 10 percent more errors.
     /// 0 to 10.
     pub margin: f64,
@@ -48,6 +51,7 @@ impl Default for Settings {
             beta: 0.05,
             batch_ms: 5_000,
             grace_ms: 0,
+            grace_ms_max: 0,
             margin: 0.0,
             sample_margin: 0.04,
             tolerance: 0.5,
@@ -84,6 +88,7 @@ impl Settings {
             ("beta", self.beta, 1e-4, 0.5),
             ("batch_ms", ms(self.batch_ms), 1e3, 6e5),
             ("grace_ms", ms(self.grace_ms), 0.0, 6e4),
+            ("grace_ms_max", ms(self.grace_ms_max), 0.0, 3e5),
             ("margin", self.margin, 0.0, 10.0),
             ("sample_margin", self.sample_margin, 0.0, 10.0),
             ("tolerance", self.tolerance, 0.05, 10.0),

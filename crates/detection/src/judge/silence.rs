@@ -2,7 +2,8 @@
 //!
 //! Event time is cut into slots of the length of a silence. A slot in which the baseline reported
 //! is a bet on whether the canary did ([`Absence`]). No bet is made while a scrape is known to have
-//! failed, or when so little traffic came that the canary may well have had none.
+//! failed, when so little traffic came that the canary may well have had none, or before the canary
+//! has to be there.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,8 @@ pub(super) struct Silence {
     process: Absence,
     /// When the canary should be there from.
     due_ms: Option<u64>,
-    slot: u64,
+    /// When this slot began.
+    began_ms: u64,
     /// In this slot.
     baseline: u64,
     canary: u64,
@@ -43,6 +45,23 @@ impl Silence {
     /// The canary reported `units` (at least 1) of anything, at `at_ms`.
     pub(super) fn canary(&mut self, units: u64, at_ms: u64) {
         self.canary = self.canary.saturating_add(units);
+        self.due(at_ms);
+    }
+
+    /// The canary reported something of a time that is over.
+    pub(super) fn late_canary(&mut self, at_ms: u64) {
+        self.canary = self.canary.max(1);
+        self.due(at_ms);
+    }
+
+    /// The canary is known to be out, though it does not report: it has to before long.
+    pub(super) fn expect(&mut self, at_ms: u64, settings: &Settings) {
+        if self.due_ms.is_none() {
+            self.due(at_ms.saturating_add(WARM_UP * settings.silence_ms));
+        }
+    }
+
+    fn due(&mut self, at_ms: u64) {
         self.due_ms = Some(self.due_ms.map_or(at_ms, |due| due.min(at_ms)));
     }
 
@@ -51,30 +70,33 @@ impl Silence {
         self.failed_ms = self.failed_ms.max(Some(at_ms));
     }
 
-    /// A new version went out.
-    pub(super) fn deployed(&mut self, at_ms: u64, settings: &Settings) {
-        let due_ms = Some(at_ms.saturating_add(WARM_UP * settings.silence_ms));
-        *self = Self { slot: self.slot, failed_ms: self.failed_ms, due_ms, ..Self::default() };
+    /// A new version went out; nothing of it is expected yet.
+    pub(super) fn restart(&mut self) {
+        *self = Self { began_ms: self.began_ms, failed_ms: self.failed_ms, ..Self::default() };
     }
 
-    /// Goes on to the slot of `now_ms`, and bets on the one that ended.
-    pub(super) fn advance(&mut self, now_ms: u64, settings: &Settings) {
-        let slot = now_ms / settings.silence_ms.max(1);
-        if slot <= self.slot {
+    /// States of the first form counted slots of this length.
+    pub(super) fn count_from(&mut self, slot_ms: u64) {
+        self.began_ms = self.began_ms.saturating_mul(slot_ms);
+    }
+
+    /// Goes on to the slot of `now_ms`, and bets on the one that ended, `open` to bets.
+    pub(super) fn advance(&mut self, now_ms: u64, open: bool, settings: &Settings) {
+        let length_ms = settings.silence_ms.max(1);
+        let began_ms = now_ms - now_ms % length_ms;
+        if began_ms < self.began_ms.saturating_add(length_ms) {
             return;
         }
-        let began_ms = self.slot.saturating_mul(settings.silence_ms);
-        if self.due_ms.is_some_and(|due| due <= began_ms) && self.baseline > 0 {
-            let failed = self.failed_ms.is_some_and(|failed| failed >= began_ms);
-            if !failed {
-                self.bet();
-            }
+        let due = self.due_ms.is_some_and(|due| due <= self.began_ms);
+        let failed = self.failed_ms.is_some_and(|failed| failed >= self.began_ms);
+        if open && due && !failed && self.baseline > 0 {
+            self.bet();
         }
         if self.baseline > 0 && self.canary > 0 {
             self.baseline_all = self.baseline_all.saturating_add(self.baseline);
             self.canary_all = self.canary_all.saturating_add(self.canary);
         }
-        (self.slot, self.baseline, self.canary) = (slot, 0, 0);
+        (self.began_ms, self.baseline, self.canary) = (began_ms, 0, 0);
     }
 
     fn bet(&mut self) {

@@ -76,8 +76,8 @@ impl Watch {
         self.canary = Ear::default();
     }
 
-    /// Whether anything can be said at `now_ms`.
-    pub(super) fn blindness(&self, now_ms: u64, settings: &Settings) -> Option<Blindness> {
+    /// Whether anything can be said at `now_ms`; an arm may be late by `wait_ms`.
+    pub(super) fn blindness(&self, now_ms: u64, wait_ms: u64, settings: &Settings) -> Option<Blindness> {
         let last = self.last_ms();
         let all_failed = self.all_failed_ms.is_some() && self.all_failed_ms > last;
         if all_failed || self.baseline.has_failed() || self.canary.has_failed() {
@@ -89,7 +89,8 @@ impl Watch {
             return Some(Blindness::Nothing(quiet));
         }
         let quiet = now_ms.saturating_sub(self.baseline.last_ms?);
-        let nothing_to_hold_against = self.canary.last_ms.is_some() && quiet >= settings.blind_ms;
+        let silent = quiet >= settings.blind_ms.saturating_add(wait_ms);
+        let nothing_to_hold_against = self.canary.last_ms.is_some() && silent;
         nothing_to_hold_against.then_some(Blindness::NoBaseline(quiet))
     }
 

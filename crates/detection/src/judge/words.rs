@@ -121,6 +121,10 @@ fn alone(stream: &Stream, batches: u64, reason: &mut Because) {
 /// The silence of the canary.
 pub(super) fn silence(rollout: &Rollout, settings: &Settings, seconds: u64) -> Because {
     let silent_s = rollout.silence.slots * settings.silence_ms / 1000;
+    let text = match silent_s {
+        0 => "the old version reports, the new one was silent again and again".to_owned(),
+        _ => format!("the old version reports, the new one has been silent for {silent_s} s"),
+    };
     Because {
         metric: "telemetry".to_owned(),
         statistic: told(rollout.silence.ln_e().exp()),
@@ -130,7 +134,7 @@ pub(super) fn silence(rollout: &Rollout, settings: &Settings, seconds: u64) -> B
         interval: None,
         samples: rollout.silence.slots,
         seconds,
-        text: format!("the old version reports, the new one has been silent for {silent_s} s"),
+        text,
     }
 }
 

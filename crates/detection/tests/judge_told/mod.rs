@@ -122,7 +122,7 @@ impl Told {
 
     fn tell(&mut self, arm: Option<Arm>, what: What) {
         let at_ms = (EPOCH_S + self.now_s()) * 1000;
-        let observation = Observation { rollout: "r1".to_owned(), at_ms, arm, what };
+        let observation = Observation { rollout: "r1".to_owned(), at_ms, arm, told_by: None, what };
         self.judge.observe(&observation, &mut |decision| self.said.push(decision));
     }
 

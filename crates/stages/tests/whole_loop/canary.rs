@@ -1,6 +1,9 @@
 //! Two versions side by side.
 
+use futures::executor::block_on;
+use homeostat_flow::Store;
 use homeostat_schema::types::{Correlation, Event, EventKind, Signal, Status, TimelineFact, Verdict};
+use homeostat_stages::name;
 use homeostat_stages::view::{self, ComparisonView};
 
 use super::World;
@@ -12,6 +15,10 @@ const REPORT_MS: u64 = 5_000;
 
 impl World {
     pub(crate) fn deployed(&self, commit: &str, at_ms: u64) {
+        self.went_out(commit, Status::Success, at_ms);
+    }
+
+    fn went_out(&self, commit: &str, status: Status, at_ms: u64) {
         let correlation = Correlation {
             run: None,
             run_attempt: None,
@@ -20,7 +27,7 @@ impl World {
         };
         let commit = Some(commit.to_owned());
         let event =
-            Event { kind: EventKind::Deployment, commit, correlation, ..self.run_ended(Status::Success, 1) };
+            Event { kind: EventKind::Deployment, commit, correlation, ..self.run_ended(status, 1) };
         self.send(&Event { occurred_at: at_ms, ..event });
     }
 
@@ -39,6 +46,18 @@ impl World {
             ..self.run_ended(Status::Unknown, 1)
         };
         self.send(&event);
+    }
+
+    /// Time goes on, and whoever is to look does.
+    fn goes_on(&self, ms: u64) {
+        let end_ms = self.store.now_ms() + ms;
+        while let Some(due) = self.store.next_due_ms().filter(|due| *due <= end_ms) {
+            self.store.advance_ms(due.saturating_sub(self.store.now_ms()));
+            block_on(self.store.tick()).expect("a tick");
+            self.settle();
+        }
+        self.store.advance_ms(end_ms - self.store.now_ms());
+        self.settle();
     }
 
     /// `good` runs for six minutes and `next` beside it for four, told at once.
@@ -88,4 +107,28 @@ fn a_canary_as_good_as_the_version_before_is_healthy_for_who_asks_and_no_inciden
     let plot = told.plot.expect("a plot");
     assert!((2..=60).contains(&plot.points.len()), "{}", plot.points.len());
     assert!(!world.store.view_keys().iter().any(|key| key.starts_with("incident:")));
+}
+
+#[test]
+fn a_release_that_took_over_is_left_alone_and_the_next_one_keeps_nobody_waiting() {
+    let world = World::new("");
+    world.went_out("good000", Status::Success, world.store.now_ms());
+    let report = |baseline: u64, canary: Option<u64>| {
+        let now_ms = world.store.now_ms();
+        world.reported("baseline", baseline / 100, baseline, now_ms);
+        canary.into_iter().for_each(|canary| world.reported("canary", canary / 100, canary, now_ms));
+        world.goes_on(REPORT_MS);
+    };
+    (0..60).for_each(|_| report(45_000, None));
+    world.went_out("next000", Status::Running, world.store.now_ms());
+    (0..60).for_each(|_| report(45_000, Some(5_000)));
+    world.went_out("next000", Status::Success, world.store.now_ms());
+    (0..120).for_each(|_| report(50_000, None));
+    // The next release goes out when nobody tells of arms any more.
+    world.went_out("last000", Status::Running, world.store.now_ms());
+    world.goes_on(20_000);
+    let incidents = world.store.view_keys();
+    assert!(!incidents.iter().any(|key| key.starts_with("incident:")), "{incidents:?}");
+    let shard = name::shard_of_service("shop", name::SHARDS_DEFAULT);
+    assert_eq!(world.store.unread(name::DETECT, &shard).len(), 0);
 }

@@ -58,7 +58,7 @@ fn load(ticks: u64, what: fn(&mut u64, Arm) -> What) -> Vec<Observation> {
         for arm in [Arm::Baseline, Arm::Canary] {
             let at_ms = START_MS + (tick + 1) * TICK_MS - 1;
             let what = what(&mut draws, arm);
-            load.push(Observation { rollout: "cost".to_owned(), at_ms, arm: Some(arm), what });
+            load.push(Observation { rollout: "cost".to_owned(), at_ms, arm: Some(arm), told_by: None, what });
         }
     }
     load
