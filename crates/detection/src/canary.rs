@@ -18,10 +18,10 @@ use homeostat_schema::types::{self, Event, EventKind, Evidence, FindingKind};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    arm::{self, LATENCY, LATENCY_LEVEL},
     comparison::Comparison,
-    judge::{Arm, Decision, Observation, Rollout, Verdict, What},
-    observation::{errors, latency, named},
-    judge,
+    judge::{self, Arm, Decision, Observation, Rollout, Verdict, What},
+    pace::{self, SILENT_INTERVALS},
     plot::{Of, Plot},
     progress::happened_ms,
     rhythm::Rhythm,
@@ -35,22 +35,6 @@ use crate::{
 const TAKEN_BACK_MS: u64 = 60_000;
 /// A new version heard of this near to the newest word of the old one still takes traffic.
 const STILL_THERE_MS: u64 = 20_000;
-/// A batch is kept open so long for a slow sender, milliseconds: what a pod that batches its reports
-/// for a minute needs. Whoever is slower is heard, and cannot be compared.
-const LATE_MS_MAX: u64 = 60_000;
-/// So many of its intervals must fit into a silence that says something.
-const SILENT_INTERVALS: u64 = 2;
-/// So many of its intervals without a word make it blind.
-const BLIND_INTERVALS: u64 = 3;
-/// Lengths of a batch, milliseconds: the first that is no shorter than the slower version's interval,
-/// or not by much, so that both report in it.
-const BATCHES_MS: [u64; 8] = [10_000, 15_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000];
-/// The longest silence and blindness that the judge takes, milliseconds.
-const SILENT_MS_MAX: u64 = 3_600_000;
-/// What is measured of single requests, and what is one number for many: two metrics, as one sender
-/// may tell both.
-const LATENCY: &str = "latency-ms";
-const LATENCY_LEVEL: &str = "latency-level";
 /// The rollout's name in what the judge says; nobody sees it.
 const NAME: &str = "rollout";
 
@@ -113,45 +97,27 @@ struct Said {
     text: String,
 }
 
-/// Which arm an event is of; `None` when it names none.
-pub(crate) fn arm(event: &Event) -> Option<Arm> {
-    match attribute(event, "arm")? {
-        "baseline" => Some(Arm::Baseline),
-        "canary" => Some(Arm::Canary),
-        _ => None,
-    }
-}
-
-/// Whether the event says that nothing could be read.
-pub(crate) fn is_failed_scrape(event: &Event) -> bool {
-    attribute(event, "scrape") == Some("failed")
-}
-
-fn attribute<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
-    event.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-}
-
 impl Canary {
     /// Takes an observation of an arm, or a failed scrape.
     pub(crate) fn take(&mut self, event: &Event, settings: &Settings) -> Option<News> {
         if !matches!(event.kind, EventKind::Observation) {
             return None;
         }
-        let (arm, at_ms) = (arm(event), happened_ms(event));
-        if is_down(event) {
+        let (arm, at_ms) = (arm::of(event), happened_ms(event));
+        if arm::is_down(event) {
             self.rollout.expect_canary(at_ms, &self.judged_by(settings));
             return None;
         }
-        let told: Vec<What> = if is_failed_scrape(event) {
+        let told: Vec<What> = if arm::is_failed_scrape(event) {
             vec![What::Event { event: "scrape_failed".to_owned() }]
         } else {
-            arm.map(|_| signals(event)).unwrap_or_default()
+            arm.map(|_| arm::signals(event)).unwrap_or_default()
         };
-        if !told.is_empty() && !is_failed_scrape(event) {
+        if !told.is_empty() && !arm::is_failed_scrape(event) {
             self.heard(arm, at_ms, event, settings);
         }
         let judged_by = self.judged_by(settings);
-        let told_by = Some(teller(&event.id));
+        let told_by = Some(arm::teller(&event.id));
         let mut news = None;
         for what in told {
             let observation = Observation { rollout: NAME.to_owned(), at_ms, arm, told_by, what };
@@ -189,23 +155,10 @@ impl Canary {
         let _nothing_to_say_of_it = self.rollout.observe(&observation, &self.judged_by(settings));
     }
 
-    /// The judge's settings, with slower senders given the time that they need.
+    /// The judge's settings, with slow senders given the time that they need.
     fn judged_by(&self, settings: &Settings) -> judge::Settings {
-        let slowest = self.baseline_rhythm.interval_ms().max(self.canary_rhythm.interval_ms()).unwrap_or(0);
-        let at_least = |ms: u64, intervals: u64| {
-            ms.max(slowest.saturating_mul(intervals)).min(SILENT_MS_MAX)
-        };
-        let fits = |batch_ms: &u64| slowest <= *batch_ms + *batch_ms / 10;
-        let set = settings.judge.batch_ms;
-        let longer = || BATCHES_MS.into_iter().filter(|batch_ms| *batch_ms > set);
-        let batch_ms = std::iter::once(set).chain(longer()).find(fits).or_else(|| longer().next_back());
-        judge::Settings {
-            batch_ms: batch_ms.unwrap_or(set),
-            grace_ms_max: LATE_MS_MAX,
-            silence_ms: at_least(settings.judge.silence_ms, SILENT_INTERVALS),
-            blind_ms: at_least(settings.judge.blind_ms, BLIND_INTERVALS),
-            ..settings.judge.clone()
-        }
+        let slower = self.baseline_rhythm.interval_ms().max(self.canary_rhythm.interval_ms());
+        pace::settings(&settings.judge, slower.unwrap_or(0))
     }
 
     /// Nothing was heard until now.
@@ -405,35 +358,6 @@ fn regression(metric: Option<&str>) -> Regression {
         Some("errors") => Regression::Errors,
         _ => Regression::Silence,
     }
-}
-
-/// Whether it says that the new version's target could not be scraped: it is down, as far as is known.
-fn is_down(event: &Event) -> bool {
-    is_failed_scrape(event) && arm(event) == Some(Arm::Canary)
-}
-
-/// What the judge reads of an event of an arm.
-fn signals(event: &Event) -> Vec<What> {
-    let counted = errors(&event.signals).filter(|errors| errors.total > 0);
-    let counted = counted.map(|errors| (errors.bad(), errors.total)).or_else(|| no_requests(event));
-    let errors = counted.map(|(bad, total)| What::Bernoulli { metric: "errors".to_owned(), bad, total });
-    let latency = latency(event).map(|latency| match latency.samples {
-        0 | 1 => What::Sample { metric: LATENCY.to_owned(), values: vec![latency.ms] },
-        // One number for many requests: a quantile, say.
-        _ => What::Gauge { metric: LATENCY_LEVEL.to_owned(), value: latency.ms },
-    });
-    errors.into_iter().chain(latency).collect()
-}
-
-/// Who says that there was nothing to do is heard; it is no evidence.
-fn no_requests(event: &Event) -> Option<(u64, u64)> {
-    named(&event.signals, "requests").filter(|requests| requests.value == 0.0).map(|_| (0, 0))
-}
-
-/// An event by the 32 bits that tell it from the others of its batch: FNV-1a of its id. Two that are
-/// taken for one lose one observation in millions of batches.
-fn teller(id: &str) -> u32 {
-    id.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn words(decision: &Decision) -> String {

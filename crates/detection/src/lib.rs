@@ -21,6 +21,7 @@
 //! same state in whatever order they come, and duplicates change nothing; a condition that stays
 //! bad opens one finding; missing telemetry is blind and never bad.
 
+mod arm;
 mod assess;
 mod budget;
 pub mod burn;
@@ -39,6 +40,7 @@ mod latency;
 mod number;
 mod observation;
 mod observe;
+mod pace;
 mod pipelines;
 mod plot;
 mod progress;

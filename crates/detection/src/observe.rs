@@ -3,8 +3,9 @@
 use homeostat_schema::types::{Event, EventKind, Evidence, Finding, Health};
 
 use crate::{
+    arm,
     budget::Budget,
-    canary::{self, News},
+    canary::News,
     deployment, error_rate,
     finding::{self, Opened, Place},
     judge::Arm,
@@ -110,13 +111,13 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u6
         opened.extend(taken.failed.map(Opened::Run));
     }
     if matches!(event.kind, EventKind::Observation) && reports(state, event) {
-        state.telemetry.heard(event, canary::arm(event));
+        state.telemetry.heard(event, arm::of(event));
     }
     opened.extend(compare(state, event, settings));
     opened.extend(unread(state, event));
     opened.extend(queue(state, event, settings));
     // What the new version does is compared; thresholds are for what everybody gets.
-    let observation = Observation::of(event).filter(|_| canary::arm(event) != Some(Arm::Canary));
+    let observation = Observation::of(event).filter(|_| arm::of(event) != Some(Arm::Canary));
     if let Some(observation) = observation {
         spend(state, &observation, settings, now_ms);
         state.observed(observation, settings);
@@ -158,7 +159,7 @@ fn restart_comparison(state: &mut ServiceState, event: &Event, settings: &Settin
             canary.released(happened_ms(event), settings);
         }
     }
-    if canary::arm(event) == Some(Arm::Canary) {
+    if arm::of(event) == Some(Arm::Canary) {
         state.canary.get_or_insert_default().announced(happened_ms(event), settings);
     }
     follow_deployment(state, event, settings);
@@ -174,14 +175,14 @@ fn follow_deployment(state: &mut ServiceState, event: &Event, settings: &Setting
 
 /// Nothing could be read of the whole service, or of the old version.
 fn unread(state: &mut ServiceState, event: &Event) -> Option<Opened> {
-    let failed = matches!(event.kind, EventKind::Observation) && canary::is_failed_scrape(event);
-    let whole = failed && canary::arm(event) != Some(Arm::Canary);
+    let failed = matches!(event.kind, EventKind::Observation) && arm::is_failed_scrape(event);
+    let whole = failed && arm::of(event) != Some(Arm::Canary);
     (whole && state.telemetry.could_not_be_read(event)).then_some(Opened::Blind)
 }
 
 /// Gives the judge what an arm tells, or that nothing could be read.
 fn compare(state: &mut ServiceState, event: &Event, settings: &Settings) -> Option<Opened> {
-    let told = canary::arm(event).is_some() || (canary::is_failed_scrape(event) && state.canary.is_some());
+    let told = arm::of(event).is_some() || (arm::is_failed_scrape(event) && state.canary.is_some());
     if !told || !matches!(event.kind, EventKind::Observation) {
         return None;
     }

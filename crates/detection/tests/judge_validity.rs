@@ -82,7 +82,10 @@ fn called(life: &[Arms]) -> Option<usize> {
     let mut tell = |at: usize, arm, tally: Tally| {
         let what = What::Bernoulli { metric: "errors".to_owned(), bad: tally.bad, total: tally.total };
         let at_ms = EPOCH_MS + 5_000 * at as u64;
-        rollout.observe(&Observation { rollout: String::new(), at_ms, arm: Some(arm), told_by: None, what }, &settings);
+        rollout.observe(
+            &Observation { rollout: String::new(), at_ms, arm: Some(arm), told_by: None, what },
+            &settings,
+        );
         rollout.verdict() == Verdict::Bad
     };
     let bad = |(at, arms): (usize, &Arms)| {
@@ -143,7 +146,10 @@ fn called_slow(seed: u64) -> bool {
             let what =
                 What::Sample { metric: "latency-ms".to_owned(), values: latencies(&mut dice, is_here) };
             let at_ms = EPOCH_MS + 5_000 * at;
-            rollout.observe(&Observation { rollout: String::new(), at_ms, arm: Some(arm), told_by: None, what }, &settings);
+            rollout.observe(
+                &Observation { rollout: String::new(), at_ms, arm: Some(arm), told_by: None, what },
+                &settings,
+            );
             rollout.verdict() == Verdict::Bad
         })
     })

@@ -69,14 +69,8 @@ impl Sender {
     }
 }
 
-const OLD: Sender = Sender {
-    arm: Some("baseline"),
-    rate: 90,
-    bad: USUAL,
-    every_ms: 5 * S,
-    offset_ms: 0,
-    delay_ms: 0,
-};
+const OLD: Sender =
+    Sender { arm: Some("baseline"), rate: 90, bad: USUAL, every_ms: 5 * S, offset_ms: 0, delay_ms: 0 };
 const NEW: Sender = Sender { arm: Some("canary"), rate: 10, ..OLD };
 /// After the new version took over, the old label is everybody's.
 const ALL: Sender = Sender { rate: 100, ..OLD };

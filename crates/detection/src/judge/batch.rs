@@ -5,13 +5,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Arm;
 use super::histogram::Histogram;
+use super::{Arm, What};
 use crate::sequential::Tally;
 
 /// Observations kept apart of one metric and arm in one batch, to know what was told twice; what
 /// comes beyond it is refused. Whoever has more to tell in a few seconds adds it up first.
 pub(super) const TOLD_MAX: usize = 256;
+
+/// What a gauge's report stands for in requests, to tell whether silence says something.
+const GAUGE_UNITS: u64 = 10;
 
 /// Whose an observation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +120,32 @@ impl Cell {
 }
 
 impl Content {
+    /// What was told at `at` milliseconds since the start of the batch; `None` for what tells nothing
+    /// of the kind.
+    pub(super) fn of(what: &What, at: u32) -> Option<Self> {
+        match what {
+            What::Bernoulli { bad, total, .. } => {
+                Some(Self::Counts(Tally { total: *total, bad: (*bad).min(*total) }))
+            }
+            What::Sample { values, .. } => {
+                let mut histogram = Histogram::default();
+                values.iter().for_each(|value| histogram.add(*value));
+                Some(Self::Values(histogram))
+            }
+            What::Gauge { value, .. } => value.is_finite().then_some(Self::Level { at, value: *value }),
+            What::Event { .. } => None,
+        }
+    }
+
+    /// How many requests it stands for; a report of nothing is one all the same.
+    pub(super) fn units(&self) -> u64 {
+        match self {
+            Self::Counts(tally) => tally.total.max(1),
+            Self::Values(values) => values.count().max(1),
+            Self::Level { .. } => GAUGE_UNITS,
+        }
+    }
+
     fn join(&mut self, other: Self) {
         match (self, other) {
             (Self::Counts(kept), Self::Counts(tally)) => *kept = kept.plus(tally),

@@ -18,6 +18,7 @@ mod batch;
 mod closed;
 mod contest;
 mod decision;
+mod events;
 mod gauges;
 mod histogram;
 mod lateness;

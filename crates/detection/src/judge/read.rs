@@ -155,7 +155,11 @@ mod tests {
         let check = |rest: &str, arm: Option<Arm>, what: What| {
             let read = Observation::read(format!("{{{START},{rest}}}").as_bytes()).unwrap();
             let at_ms = 1_767_225_600_000;
-            assert_eq!(read, Observation { rollout: "r1".to_owned(), at_ms, arm, told_by: None, what }, "{rest}");
+            assert_eq!(
+                read,
+                Observation { rollout: "r1".to_owned(), at_ms, arm, told_by: None, what },
+                "{rest}"
+            );
         };
         let metric = || "m".to_owned();
         check(

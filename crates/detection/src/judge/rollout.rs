@@ -15,14 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, Content, Lane, Refused};
 use super::decision::{Decision, Verdict};
-use super::histogram::Histogram;
 use super::lateness::Lateness;
 use super::settings::Settings;
 use super::silence::Silence;
 use super::stream::{Stream, Test};
 use super::watch::{Blindness, Watch};
-use super::{Observation, What, reasons};
-use crate::sequential::Tally;
+use super::{Observation, What, events, reasons};
 
 /// A smaller change of the score is not told.
 pub(super) const SCORE_STEP: f64 = 1.0;
@@ -30,20 +28,15 @@ pub(super) const SCORE_STEP: f64 = 1.0;
 pub(super) const STREAMS_MAX: usize = 32;
 /// Batches open at once; more than the longest grace needs.
 const OPEN_MAX: usize = 64;
-/// The event that tells of numbers that could not be read.
-const SCRAPE_FAILED: &str = "scrape_failed";
-/// What a gauge's report stands for in requests, to tell whether silence says something.
-const GAUGE_UNITS: u64 = 10;
-
 /// The state of one rollout.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Rollout {
     /// As set when the first observation came, or longer if it is set to be since then.
-    batch_ms: u64,
+    pub(super) batch_ms: u64,
     pub(super) first_ms: u64,
     pub(super) newest_ms: u64,
     /// Batches before this one are closed.
-    closed_to: u64,
+    pub(super) closed_to: u64,
     open: Vec<Batch>,
     /// Of the last closed batch, and how many before it were alike.
     shape: Vec<(u8, Lane, u8)>,
@@ -52,8 +45,8 @@ pub struct Rollout {
     pub(super) silence: Silence,
     pub(super) watch: Watch,
     /// When the last new version was told of, and the batch that begins with it.
-    deployed_ms: Option<u64>,
-    restart_at: Option<u64>,
+    pub(super) deployed_ms: Option<u64>,
+    pub(super) restart_at: Option<u64>,
     pub(super) said: Said,
     ignored: Ignored,
     /// The fields from here on came with the second form.
@@ -100,7 +93,7 @@ impl Rollout {
         let at_ms = observation.at_ms;
         self.begin(at_ms, settings);
         // What could not be read may still come: a failed scrape closes no batch.
-        let goes_on = !is_failed_scrape(&observation.what);
+        let goes_on = !events::is_failed_scrape(&observation.what);
         let later = goes_on && at_ms > self.newest_ms;
         let closed = goes_on && {
             self.newest_ms = self.newest_ms.max(at_ms);
@@ -168,11 +161,6 @@ impl Rollout {
         self.restart_at.is_some()
     }
 
-    /// Whether the new version took over.
-    pub fn is_completed(&self) -> bool {
-        self.later.completed
-    }
-
     /// The verdict that was said last.
     pub fn verdict(&self) -> Verdict {
         self.said.verdict
@@ -194,7 +182,7 @@ impl Rollout {
 
     /// Goes on with batches of another length. What comes of the time that is half over is left out:
     /// part of it may have been judged.
-    fn rebatch(&mut self, settings: &Settings) {
+    pub(super) fn rebatch(&mut self, settings: &Settings) {
         for batch in std::mem::take(&mut self.open) {
             self.restart_before(batch.index, settings);
             self.close(&batch, settings);
@@ -225,7 +213,7 @@ impl Rollout {
             self.close_up_to(index, settings);
         }
         let at = u32::try_from(observation.at_ms % self.batch_ms).unwrap_or(u32::MAX);
-        let Some(content) = content(&observation.what, at) else { return false };
+        let Some(content) = Content::of(&observation.what, at) else { return false };
         let known = observation.told_by.unwrap_or(at);
         match self.batch(index).map(|batch| batch.take(stream, lane, known, content)) {
             Some(Ok(())) => return true,
@@ -282,41 +270,6 @@ impl Rollout {
         u8::try_from(self.streams.len() - 1).ok()
     }
 
-    /// Whether anything is known now that was not before.
-    fn event(&mut self, event: &str, lane: Lane, at_ms: u64, settings: &Settings) -> bool {
-        let before = (self.watch.clone(), self.deployed_ms, self.later.completed);
-        match event {
-            SCRAPE_FAILED => {
-                self.watch.scrape_failed(lane, at_ms);
-                self.silence.scrape_failed(at_ms);
-            }
-            "completed" => self.later.completed = true,
-            "deployed" | "released" | "resolved" if self.deployed_ms.is_none_or(|before| before < at_ms) => {
-                self.deployed_ms = Some(at_ms);
-                if self.batch_ms > settings.batch_ms {
-                    self.rebatch(settings);
-                }
-                self.restart_at = Some((at_ms / self.batch_ms).max(self.closed_to));
-                if event != "resolved" {
-                    self.later.completed = false;
-                    self.silence.restart();
-                    self.watch.deployed();
-                }
-                if event == "deployed" {
-                    self.silence.expect(at_ms, settings);
-                }
-            }
-            _ => {}
-        }
-        before != (self.watch.clone(), self.deployed_ms, self.later.completed)
-    }
-
-    /// The canary is known to be out though it does not report, as its target is down: its silence
-    /// counts before long.
-    pub fn expect_canary(&mut self, at_ms: u64, settings: &Settings) {
-        self.silence.expect(at_ms, settings);
-    }
-
     /// Closes every batch whose time is over; whether there was one.
     fn close_due(&mut self, settings: &Settings) -> bool {
         let over = self.newest_ms.saturating_sub(self.wait_ms(settings)) / self.batch_ms.max(1);
@@ -364,10 +317,10 @@ impl Rollout {
         self.silence.advance(batch.index.saturating_mul(self.batch_ms), open, settings);
         for id in (0_u8..).take(self.streams.len()) {
             if let Some(content) = batch.content(id, Lane::Baseline) {
-                self.silence.baseline(units(content));
+                self.silence.baseline(content.units());
             }
             if let Some(content) = batch.content(id, Lane::Canary) {
-                self.silence.canary(units(content), batch.index.saturating_mul(self.batch_ms));
+                self.silence.canary(content.units(), batch.index.saturating_mul(self.batch_ms));
             }
         }
     }
@@ -432,34 +385,6 @@ impl Rollout {
         let evidence = reasons::ln_evidence(self);
         let (verdict, shown) = reasons::verdict(self, evidence, settings);
         self.said = Said { verdict, score: reasons::score(evidence), shown };
-    }
-}
-
-fn is_failed_scrape(what: &What) -> bool {
-    matches!(what, What::Event { event } if event == SCRAPE_FAILED)
-}
-
-fn content(what: &What, at: u32) -> Option<Content> {
-    match what {
-        What::Bernoulli { bad, total, .. } => {
-            Some(Content::Counts(Tally { total: *total, bad: (*bad).min(*total) }))
-        }
-        What::Sample { values, .. } => {
-            let mut histogram = Histogram::default();
-            values.iter().for_each(|value| histogram.add(*value));
-            Some(Content::Values(histogram))
-        }
-        What::Gauge { value, .. } => value.is_finite().then_some(Content::Level { at, value: *value }),
-        What::Event { .. } => None,
-    }
-}
-
-/// How much a report stands for; a report of nothing is one all the same.
-fn units(content: &Content) -> u64 {
-    match content {
-        Content::Counts(tally) => tally.total.max(1),
-        Content::Values(values) => values.count().max(1),
-        Content::Level { .. } => GAUGE_UNITS,
     }
 }
 

@@ -26,8 +26,7 @@ impl World {
             pull_request: None,
         };
         let commit = Some(commit.to_owned());
-        let event =
-            Event { kind: EventKind::Deployment, commit, correlation, ..self.run_ended(status, 1) };
+        let event = Event { kind: EventKind::Deployment, commit, correlation, ..self.run_ended(status, 1) };
         self.send(&Event { occurred_at: at_ms, ..event });
     }
 
