@@ -21,6 +21,7 @@
 //! same state in whatever order they come, and duplicates change nothing; a condition that stays
 //! bad opens one finding; missing telemetry is blind and never bad.
 
+mod alerts;
 mod arm;
 mod assess;
 mod budget;

@@ -113,6 +113,7 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u6
     if matches!(event.kind, EventKind::Observation) && reports(state, event) {
         state.telemetry.heard(event, arm::of(event));
     }
+    state.alerts.take(event);
     opened.extend(compare(state, event, settings));
     opened.extend(unread(state, event));
     opened.extend(queue(state, event, settings));
@@ -319,6 +320,7 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     parts.extend(deployment::part(&state.releases));
     parts.extend(state.runs.part(now_ms));
+    parts.extend(state.alerts.part(now_ms));
     // What was seen before telemetry stopped says nothing about now.
     if !state.telemetry.blind {
         let heard_ms = state.telemetry.last_at_ms();

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! so that every part counts, one bad part suffices, and doubt alone never does: with one part
-//! proven bad the score is at most 26 (8 + 20 · 6.1 / 7 with a canary and a queue beside the five),
+//! proven bad the score is at most 26 (8 + 20 · 7.1 / 8 with a canary, a queue and alerts beside the five),
 //! with none it is at least 60. The default thresholds (30, 40, 50) lie between. What is proven to
 //! be worse than before an attempt to mend it has the score 0, lower than what was found, whatever
 //! else is well.

@@ -2,11 +2,13 @@
 //!
 //! At the hard bounds (five deployments, twelve runs, ten observations, six pipelines, names cut to
 //! 64 characters) it stays below 28 KB; as a rule it is 1 to 4 KB, 1 KB more for each pipeline, 2 KB
-//! more with a canary for its plot, up to 9 KB more with an objective, and up to 6 KB more with a queue.
+//! more with a canary for its plot, up to 9 KB more with an objective, up to 6 KB more with a queue, and up to
+//! 2 KB more with alerts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    alerts::Alerts,
     budget::Budget,
     canary::Canary,
     observation::{Observation, Window},
@@ -53,6 +55,9 @@ pub struct ServiceState {
     /// have none.
     #[serde(default, skip_serializing_if = "Pipelines::is_empty")]
     pub(crate) pipelines: Pipelines,
+    /// Alerts of other monitors.
+    #[serde(default, skip_serializing_if = "Alerts::is_empty")]
+    pub(crate) alerts: Alerts,
     /// The objective's budget, once there is an objective and something was counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) budget: Option<Box<Budget>>,
@@ -85,6 +90,7 @@ impl Default for ServiceState {
             canary: None,
             compared: String::new(),
             pipelines: Pipelines::default(),
+            alerts: Alerts::default(),
             budget: None,
             queue: None,
         }

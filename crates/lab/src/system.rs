@@ -31,7 +31,13 @@ impl<'a> Ours<'a> {
         Self {
             settings,
             rollout: Rollout::default(),
-            observation: Observation { rollout: ROLLOUT.to_owned(), at_ms: 0, arm: None, told_by: None, what },
+            observation: Observation {
+                rollout: ROLLOUT.to_owned(),
+                at_ms: 0,
+                arm: None,
+                told_by: None,
+                what,
+            },
             verdict: Verdict::Watching,
             said: Said::default(),
         }
@@ -63,7 +69,8 @@ impl<'a> Ours<'a> {
     pub fn counts_stamped(&mut self, arm: Arm, stamp_ms: i64, arrives_ms: i64, tally: Tally) {
         let what = What::Bernoulli { metric: "errors".to_owned(), bad: tally.bad, total: tally.total };
         let at_ms = u64::try_from(EPOCH_MS + stamp_ms).unwrap_or(0);
-        self.observation = Observation { rollout: ROLLOUT.to_owned(), at_ms, arm: Some(arm), told_by: None, what };
+        self.observation =
+            Observation { rollout: ROLLOUT.to_owned(), at_ms, arm: Some(arm), told_by: None, what };
         let decision = self.rollout.observe(&self.observation, self.settings);
         // Told to the second it comes in.
         self.note(decision, arrives_ms.div_euclid(1000) + 1);

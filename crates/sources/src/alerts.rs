@@ -130,6 +130,7 @@ impl Group<'_> {
         for name in TELLING_LABELS {
             attribute(said, name, labels.get(name));
         }
+        attribute(said, "fingerprint", Some(&alert.fingerprint(labels)));
         attribute(said, "folder", labels.get("grafana_folder"));
         attribute(said, "summary", alert.annotation("summary"));
         attribute(said, "state-reason", alert.annotation("grafana_state_reason"));
