@@ -98,6 +98,15 @@ fn an_episode_is_not_told_with_every_value() {
     assert!((1..=10).contains(&told), "{told} of 100");
 }
 
+/// What is new is held against all that is remembered.
+#[test]
+fn the_more_of_noise_was_seen_the_less_of_it_is_new() {
+    let judged = judge((0..15_000).map(noise));
+    let anomalies = |rows: &[Judged]| rows.iter().filter(|row| row.verdict == Verdict::Anomaly).count();
+    let [first, second, third] = [&judged[..5_000], &judged[5_000..10_000], &judged[10_000..]].map(anomalies);
+    assert!(first <= 10 && second + third <= first, "{first}, {second}, {third}");
+}
+
 #[test]
 fn rows_without_a_value_or_out_of_order_are_blind_and_change_nothing() {
     let settings = Settings::default();

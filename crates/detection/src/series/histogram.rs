@@ -12,19 +12,12 @@ const BINS: usize = 96;
 const BINS_PER_E_FOLD: f64 = 6.0;
 /// What is not above this falls into the first bin.
 const FIRST: f64 = 1e-3;
-/// So many, and counts are halved: one to two weeks of five-minute values are remembered well.
-const TOTAL_MAX: u32 = 5_000;
+/// So many, and counts are halved: some weeks of five-minute values are remembered.
+const TOTAL_MAX: u32 = 15_000;
+/// So many are counted before any surprises.
+const TOTAL_MIN: u32 = 100;
 /// Beyond the record, `k` times as much is `k` to this power times as rare.
-const TAIL_POWER: f64 = 5.0;
-
-/// Whether a number that is asked for is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
-    /// It is one of those before the next.
-    Yes,
-    /// It is not: it is too early to say how large it is.
-    No,
-}
+const TAIL_POWER: f64 = 3.0;
 
 /// The counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,19 +35,22 @@ impl Default for Histogram {
 
 impl Histogram {
     /// How many powers of ten rarer than common a number is, at least 0 and finite: −log10 of the
-    /// share of numbers before it that were as large. 0 before anything was counted. Counts it,
-    /// when it is to be counted.
-    pub(super) fn surprise(&mut self, number: f64, counted: Counted) -> f64 {
+    /// share of numbers before it that were as large. 0 before [`TOTAL_MIN`] were counted. Counts
+    /// it.
+    pub(super) fn surprise(&mut self, number: f64) -> f64 {
         let bin = bin(number);
         let surprise = self.rarity(number, bin);
-        if counted == Counted::Yes {
-            self.count(number, bin);
-        }
+        self.count(number, bin);
         surprise
     }
 
+    /// How many are remembered.
+    pub(super) fn total(&self) -> u32 {
+        self.total
+    }
+
     fn rarity(&self, number: f64, bin: usize) -> f64 {
-        if self.total == 0 {
+        if self.total < TOTAL_MIN {
             return 0.0;
         }
         let all = f64::from(self.total) + 1.0;
@@ -101,27 +97,29 @@ mod tests {
     #[test]
     fn a_number_is_as_rare_as_those_before_it_say() {
         let mut histogram = Histogram::default();
-        assert!(histogram.surprise(1.0, Counted::Yes).abs() < 1e-12);
-        for _ in 0..998 {
-            histogram.surprise(1.0, Counted::Yes);
+        for _ in 0..TOTAL_MIN {
+            assert!(histogram.surprise(1.0).abs() < 1e-12);
         }
-        histogram.surprise(100.0, Counted::Yes);
+        for _ in TOTAL_MIN..999 {
+            histogram.surprise(1.0);
+        }
+        histogram.surprise(100.0);
         // 1,000 were counted. Half of the 999 equal ones count as larger.
         let check = |number: f64, share: f64| {
-            let surprise = histogram.clone().surprise(number, Counted::No);
+            let surprise = histogram.clone().surprise(number);
             assert!((surprise + share.log10()).abs() < 1e-12, "{number}: {surprise}");
         };
         check(1.0, (1.0 + 0.5 * 999.0 + 0.5) / 1001.0);
         check(10.0, 1.5 / 1001.0);
         check(100.0, 1.0 / 1001.0);
-        check(1000.0, 1e-5 / 1001.0);
+        check(1000.0, 1e-3 / 1001.0);
     }
 
     #[test]
     fn old_numbers_weigh_less_and_the_counts_stay_bounded() {
         let mut histogram = Histogram::default();
         for step in 0..50_000_u32 {
-            histogram.surprise(f64::from(step % 7) + 0.5, Counted::Yes);
+            histogram.surprise(f64::from(step % 7) + 0.5);
             assert!(histogram.is_sound() && histogram.total < TOTAL_MAX);
         }
     }

@@ -8,7 +8,7 @@ use super::novelty::Novelty;
 use crate::stored::{self, StoredError};
 
 /// The stored form's version, and what it is called.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 const WHAT: &str = "the series";
 
 /// Values are taken to be at most this far from 0, so that no square of one overflows.
