@@ -78,3 +78,22 @@ impl Symmetric {
         self.seen
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_sided_mixture_has_the_known_values() {
+        let check = |(batches, alpha): (f64, f64), sum: f64, squares: f64, expected: f64| {
+            let test = Symmetric { sum, squares, ..Symmetric::new(batches, alpha) };
+            assert!((test.ln_e() - expected).abs() < 1e-9, "{} {expected}", test.ln_e());
+        };
+        check((100.0, 0.05), 10.0, 100.0, -0.065_023_912_429_011_48);
+        check((60.0, 0.01), 14.0, 14.0, 4.990_458_998_900_691);
+        check((60.0, 0.01), 20.0, 30.0, 5.352_471_639_361_287);
+        let sharpest = |batches: f64, alpha: f64| Symmetric::new(batches, alpha).rho;
+        assert!((sharpest(100.0, 0.05) - 15.800_634_906_850_53).abs() < 1e-9);
+        assert!((sharpest(60.0, 0.01) - 5.999_084_235_544_383).abs() < 1e-9);
+    }
+}
