@@ -35,6 +35,8 @@ use crate::{
 const TAKEN_BACK_MS: u64 = 60_000;
 /// A new version heard of this near to the newest word of the old one still takes traffic.
 const STILL_THERE_MS: u64 = 20_000;
+/// Metrics told beside the one that weighs most.
+const BESIDE_MAX: usize = 3;
 /// The rollout's name in what the judge says; nobody sees it.
 const NAME: &str = "rollout";
 
@@ -79,6 +81,9 @@ pub(crate) struct Canary {
     canary_rhythm: Rhythm,
     /// The last words of the judge.
     said: Option<Said>,
+    /// What else was held against it, or for it, when it was called bad.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<Said>,
     /// The last observation of an arm.
     event: String,
     /// How it went.
@@ -134,6 +139,7 @@ impl Canary {
         self.tell("released", at_ms, settings);
         (self.open, self.said, self.canary_ms) = (None, None, 0);
         (self.canary_seen_ms, self.taken_back, self.plot) = (0, None, Plot::default());
+        self.beside.clear();
         self.canary_rhythm = Rhythm::default();
     }
 
@@ -231,6 +237,7 @@ impl Canary {
             Verdict::Bad if self.open.is_none() => {
                 let regression = regression(first.map(|because| because.metric.as_str()));
                 self.open = Some(regression);
+                self.beside = Said::beside(decision);
                 Some(News::Worse(regression))
             }
             Verdict::Blind if before != Some(Verdict::Blind) => Some(News::Blind),
@@ -268,6 +275,12 @@ impl Canary {
             (None, Verdict::Watching) => Standing::Waiting,
         };
         Some(Part { standing, evidence: said.evidence(&self.event) })
+    }
+
+    /// The other reasons of the decision that it is bad, and what would change it. Reasons of the
+    /// finding, and no part of the health.
+    pub(crate) fn beside(&self) -> Vec<Evidence> {
+        self.beside.iter().map(|said| said.evidence(&self.event)).collect()
     }
 
     /// Where the new version stands, for who asks whether to go on with it; the release is not
@@ -323,6 +336,23 @@ impl Said {
             samples: first.map_or(0, |because| because.samples),
             text: words(decision),
         }
+    }
+
+    /// The metrics after the first, each with its part of the evidence, and what would change it all.
+    fn beside(decision: &Decision) -> Vec<Self> {
+        let others = decision.because.iter().skip(1).take(BESIDE_MAX);
+        let mut beside: Vec<Self> = others
+            .map(|because| Self {
+                statistic: because.statistic,
+                bound: because.bound,
+                samples: because.samples,
+                text: format!("{}: {}; {} s", because.metric, because.text, because.seconds),
+                ..Self::of(decision)
+            })
+            .collect();
+        let text = format!("another verdict takes {}", decision.would_change);
+        beside.push(Self { text, ..Self::of(decision) });
+        beside
     }
 
     /// Before anything was heard of a new version.

@@ -305,6 +305,8 @@ fn health_of(state: &ServiceState, opened: &Opened, settings: &Settings, now_ms:
     }
     let mut health = score::health(parts, settings);
     health.because.extend(rerun(state, opened, settings));
+    let canary = state.canary.as_ref().filter(|_| matches!(opened, Opened::Canary(_)));
+    health.because.extend(canary.into_iter().flat_map(|canary| canary.beside()));
     let queue = state.queue.as_ref().filter(|_| *opened == Opened::Capacity);
     health.because.extend(queue.and_then(|queue| queue.replicas()));
     health

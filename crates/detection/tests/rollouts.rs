@@ -222,6 +222,9 @@ fn a_new_version_that_falls_silent_is_found_once_and_explained() {
     let because = &finding.health.because[0];
     assert!(because.text.contains("the new one has been silent for"), "{}", because.text);
     assert!(because.observed >= because.bound, "{because:?}");
+    let texts: Vec<&str> = finding.health.because.iter().map(|because| because.text.as_str()).collect();
+    assert!(texts.iter().any(|text| text.starts_with("errors: canary ")), "{texts:?}");
+    assert!(texts.contains(&"another verdict takes a new deployment, or the event `resolved`"), "{texts:?}");
     assert_eq!(gate(&service), Verdict::Bad);
     // It comes back, and is judged anew.
     let back = OUT_MS + HALF_AN_HOUR;
