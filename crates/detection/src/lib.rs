@@ -60,6 +60,7 @@ mod stored;
 mod stream;
 mod telemetry;
 mod text;
+mod usual;
 pub mod verify;
 
 pub use assess::assess;

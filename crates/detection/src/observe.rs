@@ -12,7 +12,8 @@ use crate::{
     latency,
     observation::Observation,
     progress::happened_ms,
-    queue, releases,
+    queue::{self, Queue},
+    releases,
     score::{self, Part, Standing},
     settings::Settings,
     state::ServiceState,
@@ -136,7 +137,8 @@ fn queue(state: &mut ServiceState, event: &Event, settings: &Settings) -> Option
         return None;
     };
     queue::is_told(event).then_some(())?;
-    state.queue.get_or_insert_default().take(event, capacity).then_some(Opened::Capacity)
+    let queue = state.queue.get_or_insert_with(|| Box::new(Queue::new(settings.seasonal)));
+    queue.take(event, capacity).then_some(Opened::Capacity)
 }
 
 /// Takes what was counted from the objective's budget.
@@ -332,6 +334,7 @@ fn parts(state: &ServiceState, settings: &Settings, now_ms: u64) -> Vec<Part> {
         parts.extend(latency.map(|part| as_open(part, state.latency_open)));
         parts.extend(errors_part(state, &streams, settings, now_ms));
         parts.extend(queue_part(state, settings));
+        parts.extend(state.usual.parts(now_ms));
     }
     let telemetry = state.telemetry.part(settings, now_ms);
     parts.extend(telemetry.map(|part| as_reported(part, state)));

@@ -35,6 +35,8 @@ const GAP_STEPS_MAX: u64 = SEASON_STEPS_MAX as u64;
 /// The state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Queue {
+    #[serde(default = "yes")]
+    seasonal: bool,
     capacity: Capacity,
     #[serde(with = "stored::text")]
     near: Forecast,
@@ -62,12 +64,15 @@ struct Report {
     replicas: u32,
 }
 
-impl Default for Queue {
-    fn default() -> Self {
+impl Queue {
+    /// Nothing heard yet; whether the load may follow the time of day.
+    pub(crate) fn new(seasonal: bool) -> Self {
+        let season = if seasonal { SEASON_STEPS_MAX } else { 0 };
         Self {
+            seasonal,
             capacity: Capacity::default(),
             near: Forecast::new(NEAR_STEPS, 0),
-            far: Forecast::new(AHEAD_STEPS_MAX, SEASON_STEPS_MAX),
+            far: Forecast::new(AHEAD_STEPS_MAX, season),
             step: 0,
             sum: 0.0,
             count: 0,
@@ -77,6 +82,10 @@ impl Default for Queue {
             text: String::new(),
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Whether an event tells of a queue.
@@ -117,7 +126,7 @@ impl Queue {
         let step = report.at_ms / STEP_MS;
         let over = step.saturating_sub(self.step);
         if self.count > 0 && over > GAP_STEPS_MAX {
-            *self = Self::default();
+            *self = Self::new(self.seasonal);
         }
         if self.count > 0 && over > 0 {
             let mean = self.sum / float(self.count);

@@ -161,6 +161,7 @@ mod tests {
             error_rate_max: 0.1,
             objective: None,
             judge: crate::judge::Settings::default(),
+            seasonal: true,
             flake: crate::flake::Settings::default(),
             capacity: None,
             config_version: 1,

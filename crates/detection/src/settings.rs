@@ -23,6 +23,8 @@ pub struct Settings {
     pub objective: Option<Objective>,
     /// What a new version is compared with the old one by.
     pub judge: judge::Settings,
+    /// Whether the time of day may matter.
+    pub seasonal: bool,
     /// What another run of a failed pipeline costs.
     pub flake: flake::Settings,
     /// What its queue may hold and its replicas can take.
@@ -44,6 +46,7 @@ impl Settings {
             error_rate_max: environment.error_rate_max,
             objective: objective(config, env, service),
             judge: judging(config, env, service, &environment),
+            seasonal: own(config, env, service).seasonal.unwrap_or(environment.seasonal),
             flake: flaking(config, service),
             capacity: capacity(config, env, service),
             config_version,
@@ -63,15 +66,19 @@ fn capacity(config: &Config, env: &str, service: &str) -> Option<capacity::Setti
 }
 
 fn judging(config: &Config, env: &str, service: &str, environment: &Environment) -> judge::Settings {
-    let service = config.services.iter().find(|known| known.name == service);
-    let own = service.and_then(|service| service.judge.get(env)).copied().unwrap_or_default();
-    let Judging { false_rollback_max, error_margin, latency_margin } = own;
+    let Judging { false_rollback_max, error_margin, latency_margin, .. } = own(config, env, service);
     judge::Settings {
         alpha: false_rollback_max.unwrap_or(environment.false_rollback_max),
         margin: error_margin.unwrap_or(environment.error_margin),
         sample_margin: latency_margin.unwrap_or(environment.latency_margin),
         ..judge::Settings::default()
     }
+}
+
+/// What is set for the service alone.
+fn own(config: &Config, env: &str, service: &str) -> Judging {
+    let service = config.services.iter().find(|known| known.name == service);
+    service.and_then(|service| service.judge.get(env)).copied().unwrap_or_default()
 }
 
 fn flaking(config: &Config, service: &str) -> flake::Settings {
@@ -115,7 +122,7 @@ mod tests {
     #[test]
     fn a_service_may_be_compared_by_its_own_settings() {
         let text = "[environments.stage]\nerror_margin = 0.2\n[[service]]\nname = \"shop\"\n\
-                    judge = { prod = { false_rollback_max = 0.001 } }\n";
+                    judge = { prod = { false_rollback_max = 0.001, seasonal = false } }\n";
         let config = Config::from_toml(text, "homeostat.toml").unwrap();
         let check = |env: &str, service: &str, alpha: f64, margin: f64| {
             let judge = Settings::of(&config, env, service, 1).judge;
@@ -125,6 +132,8 @@ mod tests {
         check("prod", "shop", 0.001, 0.0);
         check("prod", "checkout", 0.005, 0.0);
         check("stage", "shop", 0.02, 0.2);
+        assert!(!Settings::of(&config, "prod", "shop", 1).seasonal);
+        assert!(Settings::of(&config, "prod", "checkout", 1).seasonal);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! At the hard bounds (five deployments, twelve runs, ten observations, six pipelines, names cut to
 //! 64 characters) it stays below 28 KB; as a rule it is 1 to 4 KB, 1 KB more for each pipeline, 2 KB
 //! more with a canary for its plot, up to 9 KB more with an objective, up to 6 KB more with a queue, and up to
-//! 2 KB more with alerts.
+//! 2 KB more with alerts and up to 8 KB more for what is usual.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ use crate::{
     stored::StoredError,
     stream::Streams,
     telemetry::Telemetry,
+    usual::Usual,
 };
 
 /// The stored form's version.
@@ -55,6 +56,9 @@ pub struct ServiceState {
     /// have none.
     #[serde(default, skip_serializing_if = "Pipelines::is_empty")]
     pub(crate) pipelines: Pipelines,
+    /// What is usual of it. States from before there was such a thing learn it.
+    #[serde(default, skip_serializing_if = "Usual::is_new")]
+    pub(crate) usual: Usual,
     /// Alerts of other monitors.
     #[serde(default, skip_serializing_if = "Alerts::is_empty")]
     pub(crate) alerts: Alerts,
@@ -90,6 +94,7 @@ impl Default for ServiceState {
             canary: None,
             compared: String::new(),
             pipelines: Pipelines::default(),
+            usual: Usual::default(),
             alerts: Alerts::default(),
             budget: None,
             queue: None,
@@ -149,6 +154,7 @@ impl ServiceState {
 
     /// An observation of what everybody gets.
     pub(crate) fn observed(&mut self, one: Observation, settings: &Settings) {
+        self.usual.take(&one, settings);
         for left in self.window.insert(one) {
             self.streams.take(&left, settings);
         }

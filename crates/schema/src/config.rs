@@ -107,6 +107,9 @@ pub struct Environment {
     pub error_margin: f64,
     /// How much slower than the old version is no regression; 0 to 10. Default: 0.04.
     pub latency_margin: f64,
+    /// Whether load, latency and errors may follow the time of day: what is usual, and a queue's
+    /// forecast, then know it. Default: true.
+    pub seasonal: bool,
     /// No second attempt on a service within this; seconds. Default: 300.
     pub cooldown_s: u64,
     /// Attempts allowed per service within `attempts_window_s`; 0 allows none. Default: 3.
@@ -145,6 +148,9 @@ pub struct Judging {
     /// See [`Environment::latency_margin`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_margin: Option<f64>,
+    /// See [`Environment::seasonal`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seasonal: Option<bool>,
 }
 
 /// One service: what senders call it, and what its remedies work on.
@@ -299,6 +305,7 @@ impl Environment {
             false_rollback_max,
             error_margin: 0.0,
             latency_margin: 0.04,
+            seasonal: true,
             cooldown_s: 300,
             attempts_max: 3,
             attempts_window_s: 3600,

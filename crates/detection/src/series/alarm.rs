@@ -41,9 +41,9 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
-    /// Takes a finite value; true when the series has moved. It then starts anew.
-    pub(super) fn observe(&mut self, at_ms: i64, value: f64, season: &Season) -> bool {
-        let value = value - season.offset(at_ms);
+    /// Takes a finite value, beside what is usual at the time of day if that is told; true when the series has moved. It then starts anew.
+    pub(super) fn observe(&mut self, at_ms: i64, value: f64, season: Option<&Season>) -> bool {
+        let value = value - season.map_or(0.0, |season| season.offset(at_ms));
         let residual = self.level.residual(value);
         let bets = [residual, -residual].map(|side| side.clamp(0.0, CAP) / CAP);
         self.level.observe(value, RATE);

@@ -22,6 +22,7 @@ pub(crate) fn settings() -> Settings {
         error_rate_max: 0.05,
         objective: None,
         judge: judge::Settings::default(),
+        seasonal: true,
         flake: flake::Settings::default(),
         capacity: None,
         config_version: 3,
