@@ -2,8 +2,8 @@
 //! its latency and its errors, each judged from its own past ([`crate::series`]).
 //!
 //! A shift that lasts makes the service doubtful for an hour and is told; it opens nothing, as its
-//! bound is learned and a healthy service may drift (docs/adr/0014). Every mean below what is
-//! tolerable of errors is alike. About two days are learned from first; a false word comes on average
+//! bound is learned and a healthy service may drift (docs/adr/0014). Errors are judged by the logarithm
+//! of their share and what is tolerable, so that few and none are alike. About two days are learned from first; a false word comes on average
 //! after at least 100,000 means, a year.
 //!
 //! Invariants: an observation of a mean that is over changes nothing; the state is below 8 KB, and
@@ -28,6 +28,8 @@ const TOLD_MS: u64 = 3_600_000;
 /// of it at most: what has moved is not usual before it is told.
 const RATE: f64 = 0.02;
 const AWAY_MAX: f64 = 0.5;
+/// Less than so many times the usual is nothing to tell.
+const TIMES_MIN: f64 = 1.5;
 
 /// The state.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -61,11 +63,11 @@ impl Usual {
     /// Takes an observation of what everybody gets.
     pub(crate) fn take(&mut self, one: &Observation, settings: &Settings) {
         if let Some(latency) = one.latency {
-            self.latency.take(one, latency.ms, 1.0, settings);
+            self.latency.take(one, (latency.ms, 1.0), settings, |mean| mean);
         }
         if let Some(errors) = one.errors {
-            let rate = errors.rate.max(settings.judge.tolerable);
-            self.errors.take(one, rate, float(errors.total.max(1)), settings);
+            let weighed = (errors.rate, float(errors.total.max(1)));
+            self.errors.take(one, weighed, settings, |mean| (mean + settings.judge.tolerable).ln());
         }
     }
 
@@ -92,13 +94,20 @@ impl Usual {
 }
 
 impl Stream {
-    fn take(&mut self, one: &Observation, value: f64, weight: f64, settings: &Settings) {
+    /// Takes a value and its weight; its means are judged by what is made of them.
+    fn take(
+        &mut self,
+        one: &Observation,
+        (value, weight): (f64, f64),
+        settings: &Settings,
+        made: impl Fn(f64) -> f64,
+    ) {
         let step = one.at_ms / STEP_MS;
         if step < self.step {
             return;
         }
         if step > self.step {
-            self.close(one, settings);
+            self.close(one, settings, made);
             (self.step, self.sum, self.weight) = (step, 0.0, 0.0);
         }
         self.sum += weight * value;
@@ -106,7 +115,7 @@ impl Stream {
     }
 
     /// Judges the mean that is over.
-    fn close(&mut self, one: &Observation, settings: &Settings) {
+    fn close(&mut self, one: &Observation, settings: &Settings, made: impl Fn(f64) -> f64) {
         if self.weight <= 0.0 {
             return;
         }
@@ -114,10 +123,10 @@ impl Stream {
         let at_ms = self.step.saturating_mul(STEP_MS);
         let mut series = self.read();
         let set = series::Settings { seasonal: settings.seasonal, ..series::Settings::default() };
-        let judged = series.observe(i64::try_from(at_ms).unwrap_or(i64::MAX), Some(mean), &set);
+        let judged = series.observe(i64::try_from(at_ms).unwrap_or(i64::MAX), Some(made(mean)), &set);
         self.series = STANDARD_NO_PAD.encode(series.encode());
         let from = self.usual.unwrap_or(mean);
-        if judged.moved && mean > from {
+        if judged.moved && mean > TIMES_MIN * from.max(settings.judge.tolerable) {
             self.moved = Some(Moved { at_ms: at_ms + STEP_MS, to: mean, from, event: one.event.clone() });
         }
         let away = AWAY_MAX * from.abs();
