@@ -85,7 +85,7 @@ pub fn z_of_means(first: Sample, second: Sample) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::call;
+    use super::super::testing::{call, slow};
     use super::*;
 
     /// The example of NIST's handbook of statistical methods, 7.3.3: 38 of 58 against 40 of 50 is
@@ -117,5 +117,15 @@ mod tests {
         let setting = Setting { interval_s: 10, z: 2.3263 };
         assert_eq!(call(&mut Peeking::new(setting), (5, 450), (5, 50)), Some(10));
         assert_eq!(call(&mut Peeking::new(setting), (9, 450), (1, 50)), None);
+    }
+
+    /// By hand: each arm's variance is 2 n / (n - 1), the means are 1 apart, and so z is the root of
+    /// (n - 1) / 4: 2.18 at twenty requests, 2.69 at thirty.
+    #[test]
+    fn it_calls_once_the_means_are_clearly_apart() {
+        let setting = Setting { interval_s: 10, z: 2.3263 };
+        let (fast, longer) = ([1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(slow(&mut Peeking::new(setting), &fast, &longer), Some(30));
+        assert_eq!(slow(&mut Peeking::new(setting), &longer, &fast), None);
     }
 }
