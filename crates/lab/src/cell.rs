@@ -236,7 +236,7 @@ fn control_pair(frozen: &Frozen) -> [Cell; 2] {
 fn latency(frozen: &Frozen) -> Vec<Cell> {
     let plan = &frozen.latency_plan;
     let cell = |name: String, slowdown: Slowdown, lives_per_seed| {
-        plain(name, Kind::Latency(slowdown), lives_per_seed)
+        plain(name, Kind::Latency(slowdown), lives_per_seed).seen_by(Who::Peers)
     };
     let healthy = "s2/healthy".to_owned();
     let mut cells = vec![cell(healthy.clone(), Slowdown::NONE, plan.healthy_lives_per_seed)];

@@ -52,8 +52,10 @@ pub struct Frozen {
     pub repair: Service,
     /// S6: how much of it.
     pub repair_plan: RepairPlan,
-    /// The peers.
+    /// The peers on counts.
     pub peers: Vec<PeerPlan>,
+    /// The peers on latencies.
+    pub latency_peers: Vec<PeerPlan>,
 }
 
 /// S1: how much.
@@ -180,6 +182,7 @@ mod tests {
         assert_eq!(frozen.judge.check(), Ok(()));
         assert!(frozen.worlds.contains_key("a") && frozen.worlds.contains_key("b"));
         assert_eq!(i64::from(frozen.counts.tick_s), peers::TICK_S);
+        assert_eq!(i64::from(frozen.latency.tick_s), peers::TICK_S);
         Ok(())
     }
 

@@ -1,12 +1,11 @@
-//! The usual anomaly rule: how many standard deviations is the share of errors above its
-//! exponentially weighted past? Knows nothing of a baseline at the same time; its past begins with
-//! the old version.
+//! The usual anomaly rule: how many standard deviations is the share of errors, or the mean latency,
+//! above its exponentially weighted past? Knows nothing of a baseline at the same time; its past
+//! begins with the old version.
 
-use homeostat_detection::sequential::Tally;
 use serde::Deserialize;
 
-use super::{Peer, Window};
-use crate::sim::counts::Tick;
+use super::{Peer, Seen, Statistic, Window};
+use crate::sim::Tick;
 
 /// How slowly it forgets, and how strict it is.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -18,16 +17,19 @@ pub struct Setting {
     pub weight: f64,
     /// The z at which it calls.
     pub z: f64,
+    /// What a value is.
+    #[serde(default)]
+    pub statistic: Statistic,
 }
 
 /// Values it wants before it calls.
 const VALUES_MIN: u32 = 30;
 
 /// The rule in one life.
-pub struct Ewma {
+pub struct Ewma<S> {
     setting: Setting,
-    window: Window,
-    history: Tally,
+    window: Window<S>,
+    history: S,
     past: Past,
 }
 
@@ -53,26 +55,27 @@ impl Past {
     }
 }
 
-impl Ewma {
+impl<S: Seen> Ewma<S> {
     /// Nothing was seen.
     pub fn new(setting: Setting) -> Self {
         let window = Window::new(setting.interval_s);
-        Self { setting, window, history: Tally::default(), past: Past::default() }
+        Self { setting, window, history: S::default(), past: Past::default() }
     }
 
     /// The value of a window that ends with this tick: the old version's before the canary's start.
-    fn value(&mut self, tick: &Tick) -> Option<f64> {
+    fn value(&mut self, tick: &Tick<S>) -> Option<f64> {
+        let value = |seen: S| seen.value(self.setting.statistic).unwrap_or(0.0);
         if tick.at_s >= 0 {
-            return self.window.take(tick).map(|(_, canary)| canary.share());
+            return self.window.take(tick).map(|(_, canary)| value(canary));
         }
-        self.history = self.history.plus(tick.baseline);
+        self.history.add(&tick.baseline);
         let ends = (tick.at_s + super::TICK_S).rem_euclid(i64::from(self.setting.interval_s)) == 0;
-        ends.then(|| std::mem::take(&mut self.history).share())
+        ends.then(|| value(std::mem::take(&mut self.history)))
     }
 }
 
-impl Peer for Ewma {
-    fn look(&mut self, tick: &Tick) -> bool {
+impl<S: Seen> Peer<S> for Ewma<S> {
+    fn look(&mut self, tick: &Tick<S>) -> bool {
         let Some(value) = self.value(tick) else { return false };
         let z = self.past.z(value, self.setting.weight);
         tick.at_s >= 0 && z.is_some_and(|z| z > self.setting.z)
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn it_calls_what_is_far_above_the_past() {
-        let setting = Setting { interval_s: 10, weight: 0.05, z: 5.0 };
+        let setting = Setting { interval_s: 10, weight: 0.05, z: 5.0, statistic: Statistic::ErrorShare };
         let mut ewma = Ewma::new(setting);
         let mut called = None;
         for index in -240..100_i64 {

@@ -5,6 +5,7 @@
 //! does not say which arm is worse, so a call also wants the canary to be the one. Its published
 //! form takes the expected shares as fixed; here they are those of the traffic so far.
 
+use homeostat_detection::sequential::Tally;
 use serde::Deserialize;
 
 use super::{Peer, Window};
@@ -25,7 +26,7 @@ pub struct Setting {
 /// The rule in one life.
 pub struct LindonMalek {
     setting: Setting,
-    window: Window,
+    window: Window<Tally>,
     errors: [f64; 2],
     requests: [f64; 2],
 }
@@ -37,7 +38,7 @@ impl LindonMalek {
     }
 }
 
-impl Peer for LindonMalek {
+impl Peer<Tally> for LindonMalek {
     fn look(&mut self, tick: &Tick) -> bool {
         let Some((baseline, canary)) = self.window.take(tick) else { return false };
         for (index, arm) in [canary, baseline].into_iter().enumerate() {

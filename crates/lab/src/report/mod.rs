@@ -71,7 +71,12 @@ mod tests {
          "called":{"hits":0,"of":10,"share":0,"interval":[0,0.31]},"healthy":{"hits":9,"of":10,"share":0.9,"interval":[0.5,1]}},
         {"cell":"s1/faulty/b/1/x3","system":"homeostat","lives":10,"calls":10,"early":0,"median_s":60,"p95_s":120,
          "called":{"hits":10,"of":10,"share":1,"interval":[0.69,1]},"healthy":{"hits":0,"of":10,"share":0,"interval":[0,0.31]},
-         "twin":{"cell":"s1/peers/b/1","called":{"hits":0,"of":10,"share":0,"interval":[0,0.31]}}}],
+         "twin":{"cell":"s1/peers/b/1","called":{"hits":0,"of":10,"share":0,"interval":[0,0.31]}}},
+        {"cell":"s2/healthy","system":"kayenta-mean","lives":10,"calls":1,"early":0,"median_s":null,"p95_s":null,
+         "called":{"hits":1,"of":10,"share":0.1,"interval":[0,0.45]},"healthy":{"hits":0,"of":10,"share":0,"interval":[0,0.31]}},
+        {"cell":"s2/faulty/x2","system":"kayenta-mean","lives":10,"calls":9,"early":0,"median_s":300,"p95_s":null,
+         "called":{"hits":9,"of":10,"share":0.9,"interval":[0.55,1]},"healthy":{"hits":0,"of":10,"share":0,"interval":[0,0.31]},
+         "twin":{"cell":"s2/healthy","called":{"hits":1,"of":10,"share":0.1,"interval":[0,0.45]}}}],
       "forecasts":{},"targets":[{"number":"2","claim":"x3","must":150,"best":90,"unit":"s","value":60,"reached":"best","note":"n"}],
       "controls":[{"name":"at random","sound":false,"text":"called 9 of 10"}]}"#;
 
@@ -89,6 +94,7 @@ mod tests {
         assert!(report.markdown.contains("FAILED CONTROL"), "{}", report.markdown);
         assert!(report.markdown.contains("00ff"));
         assert!(report.markdown.contains("60 / 120"), "{}", report.markdown);
+        assert!(report.markdown.contains("| kayenta-mean | 90 %, 300 / – (10 %) |"), "{}", report.markdown);
         assert!(report.pictures.iter().all(|(_, svg)| svg.starts_with("<svg")));
         assert_eq!(report, draw(&scores, &made)?);
         Ok(())

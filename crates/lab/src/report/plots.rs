@@ -14,13 +14,25 @@ const SHARE_MIN: f64 = 5e-4;
 const DELAY_RANGE_S: (f64, f64) = (5.0, 3_600.0);
 
 /// Who is drawn, and how.
-const DRAWN: [(&str, RGBColor); 6] = [
+type Drawn = [(&'static str, RGBColor); 6];
+
+const ON_COUNTS: Drawn = [
     (OURS, RGBColor(200, 30, 30)),
     ("kayenta", RGBColor(30, 90, 180)),
     ("lindon-malek", RGBColor(20, 140, 90)),
     ("peeking-z", RGBColor(150, 150, 40)),
     ("flagger", RGBColor(130, 80, 170)),
     ("pipecd-canary-baseline", RGBColor(110, 110, 110)),
+];
+
+/// Of those whose default calls nearly every healthy life, the best setting.
+const ON_LATENCIES: Drawn = [
+    (OURS, RGBColor(200, 30, 30)),
+    ("kayenta-mean", RGBColor(30, 90, 180)),
+    ("howard-ramdas", RGBColor(20, 140, 90)),
+    ("peeking-z best", RGBColor(150, 150, 40)),
+    ("flagger best", RGBColor(130, 80, 170)),
+    ("pipecd-canary-baseline best", RGBColor(110, 110, 110)),
 ];
 
 pub(super) fn all(scores: &Scores) -> Result<Vec<(String, String)>, PlotError> {
@@ -34,19 +46,32 @@ pub(super) fn all(scores: &Scores) -> Result<Vec<(String, String)>, PlotError> {
             title: "Healthy canaries called bad in an hour (world b)",
             x: "variance over mean of the errors",
             y: (SHARE_MIN, 1.0, "share of lives"),
+            drawn: ON_COUNTS,
         };
         pictures.push(picture.draw(&spreads, share)?);
     }
+    let delay = |cell: &str, system: &str| scores.of(cell, system).and_then(|score| score.median_s);
     let ratios: Vec<(f64, String)> = by_number(scores.cells_of("s1/faulty/b/1/"), "x");
     if ratios.len() > 1 {
-        let delay = |cell: &str, system: &str| scores.of(cell, system).and_then(|score| score.median_s);
         let picture = Picture {
             file: "delays",
             title: "Median delay until a bad canary is called (world b)",
             x: "what its errors are multiplied by",
             y: (DELAY_RANGE_S.0, DELAY_RANGE_S.1, "seconds"),
+            drawn: ON_COUNTS,
         };
         pictures.push(picture.draw(&ratios, delay)?);
+    }
+    let slowdowns: Vec<(f64, String)> = by_number(scores.cells_of("s2/faulty/"), "x");
+    if slowdowns.len() > 1 {
+        let picture = Picture {
+            file: "latency-delays",
+            title: "Median delay until a slow canary is called",
+            x: "what its latencies are multiplied by",
+            y: (DELAY_RANGE_S.0, DELAY_RANGE_S.1, "seconds"),
+            drawn: ON_LATENCIES,
+        };
+        pictures.push(picture.draw(&slowdowns, delay)?);
     }
     Ok(pictures)
 }
@@ -68,6 +93,7 @@ struct Picture {
     title: &'static str,
     x: &'static str,
     y: (f64, f64, &'static str),
+    drawn: Drawn,
 }
 
 impl Picture {
@@ -76,7 +102,7 @@ impl Picture {
         cells: &[(f64, String)],
         value: impl Fn(&str, &str) -> Option<f64>,
     ) -> Result<(String, String), PlotError> {
-        let lines = DRAWN.map(|(system, colour)| {
+        let lines = self.drawn.map(|(system, colour)| {
             let points = cells.iter().filter_map(|(x, cell)| Some((*x, value(cell, system)?)));
             (system, colour, points.collect::<Vec<_>>())
         });

@@ -166,7 +166,19 @@ pub(super) fn latency(scores: &Scores) -> String {
     let rows: Vec<Vec<String>> = ours(scores, &cells);
     let text = "Log-normal latencies with a slow tail, 20 requests a second, half of them the canary's, for half an hour. \
                 `biased`: machines that differ by 3 %, a true difference that no margin of the judge covers by design alone.";
-    table("S2: latency", text, &head_of_ours(), &rows)
+    let ours = table("S2: latency, ours", text, &head_of_ours(), &rows);
+    [ours, peers_on_latency(scores)].join("\n\n").trim().to_owned()
+}
+
+fn peers_on_latency(scores: &Scores) -> String {
+    let (faulty, healthy): (Vec<&str>, Vec<&str>) =
+        scores.cells_of("s2/").into_iter().partition(|cell| cell.starts_with("s2/faulty/"));
+    let text = "\
+The share of healthy lives called bad in half an hour, with its 95 % interval. A minute's p99 is about a second \
+here when nothing is wrong, so that every default of 500 ms on it calls all lives: a threshold is of one service.";
+    let value = |score: &Score| interval(&score.called);
+    let called = by_system(scores, "S2: healthy canaries, peers", text, &healthy, value);
+    [called, by_system(scores, "S2: faults", DELAY_TEXT, &faulty, delay)].join("\n\n")
 }
 
 fn head_of_ours() -> Vec<String> {

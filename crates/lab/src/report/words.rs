@@ -47,8 +47,10 @@ here.
 - Target 5 (noise of real machines in Azure) and targets 6 and 7 (labelled progressive releases of \
 ChangeRCA) need data sets that are not in any package registry and have no copy here: not run.
 - Targets 8 and 9 are about single series of other people's data; see [nab.md](nab.md).
-- Peers look at S1 and, one of them, at S3; on latency (S2) none was run. In S7 each deployment is \
-judged by itself: which of several changes is to blame is not scored.
+- Peers look at S1, at S2 and, one of them, at S3. On latencies each sees what it would see in \
+production: a number a minute or an interval, or every request where its method wants that. Quantiles \
+are exact, which no histogram's are.
+- In S7 each deployment is judged by itself: which of several changes is to blame is not scored.
 - Cost in WebAssembly (target 15) is measured apart; see [README.md](README.md).
 - Peers are written anew from their published rules and checked against their published examples \
 (`crates/lab/src/peers`). What surrounds a rule there (weights, promotion, retries on errors) is left \

@@ -2,10 +2,9 @@
 
 use homeostat_detection::judge::Arm;
 
-use super::{Life, OURS, control};
+use super::{Life, OURS, control, peers};
 use crate::cell::Who;
 use crate::frozen::Frozen;
-use crate::peers::Setting;
 use crate::record::{Lines, Said};
 use crate::sim::counts::{self, Fault, Tick, World};
 use crate::system::Ours;
@@ -28,10 +27,7 @@ pub(super) fn life(life: Life, lived: &Lived, frozen: &Frozen, lines: &mut Lines
         Who::Ours => {}
         Who::Peers => {
             let before = simulate("before", Fault::NONE);
-            for plan in &frozen.peers {
-                lines.decision(&name, &plan.name, &peer(&plan.default, &ticks, &before));
-                lines.decision(&name, &format!("{} best", plan.name), &peer(&plan.best, &ticks, &before));
-            }
+            peers(&name, &frozen.peers, &ticks, &before, lines);
         }
         Who::Controls => control::life(life, &ticks, frozen, lines),
     }
@@ -60,13 +56,4 @@ pub(super) fn tell(ours: &mut Ours, tick: &Tick, frozen: &Frozen) {
     if tick.at_s >= 0 {
         ours.counts(Some(Arm::Canary), end(tick, frozen), tick.canary);
     }
-}
-
-fn peer(setting: &Setting, ticks: &[Tick], before: &[Tick]) -> Said {
-    let mut peer = setting.start(before);
-    let mut said = Said::default();
-    if let Some(tick) = ticks.iter().find(|tick| peer.look(tick)) {
-        said.call((tick.at_s + crate::peers::TICK_S) as f64);
-    }
-    said
 }

@@ -12,9 +12,11 @@ mod repair;
 mod week;
 
 use crate::cell::{Cell, Kind};
-use crate::frozen::Frozen;
-use crate::record::Lines;
+use crate::frozen::{Frozen, PeerPlan};
+use crate::peers::{Seen, Setting, TICK_S};
+use crate::record::{Lines, Said};
 use crate::seed::{Random, opaque};
+use crate::sim::Tick;
 
 /// The name of the system under test.
 pub const OURS: &str = "homeostat";
@@ -35,6 +37,29 @@ impl Life<'_> {
     fn random(self, part: &str) -> Random {
         Random::of(self.seed, &format!("{}/{part}", self.cell.name), self.number)
     }
+}
+
+/// What each peer says with each of its settings.
+fn peers<S: Seen>(life: &str, plans: &[PeerPlan], ticks: &[Tick<S>], before: &[Tick<S>], lines: &mut Lines) {
+    for plan in plans {
+        let mut say = |system: &str, setting: &Setting| {
+            if let Some(said) = peer(setting, ticks, before) {
+                lines.decision(life, system, &said);
+            }
+        };
+        say(&plan.name, &plan.default);
+        say(&format!("{} best", plan.name), &plan.best);
+    }
+}
+
+/// None when the rule is not for what is seen.
+fn peer<S: Seen>(setting: &Setting, ticks: &[Tick<S>], before: &[Tick<S>]) -> Option<Said> {
+    let mut peer = setting.start(before)?;
+    let mut said = Said::default();
+    if let Some(tick) = ticks.iter().find(|tick| peer.look(tick)) {
+        said.call((tick.at_s + TICK_S) as f64);
+    }
+    Some(said)
 }
 
 /// All lives of one cell under one seed.
@@ -103,9 +128,12 @@ mod tests {
             let found = cells.iter().find(|cell| cell.name == name).map(|found| cell(found, 1, &frozen));
             found.map(|lines| (lines.labels.lines().count(), lines.decisions.lines().count()))
         };
-        let peers = 1 + 2 * frozen.peers.len();
-        assert_eq!(count("s1/peers/a/1"), Some((2, 2 * peers)));
+        let with = |peers: &[PeerPlan]| Some((2, 2 * (1 + 2 * peers.len())));
+        assert_eq!(count("s1/peers/a/1"), with(&frozen.peers));
         assert_eq!(count("s1/healthy/a/1"), Some((2, 2)));
+        for name in ["s2/healthy", "s2/biased", "s2/faulty/tail3"] {
+            assert_eq!(count(name), with(&frozen.latency_peers), "{name}");
+        }
         Ok(())
     }
 }

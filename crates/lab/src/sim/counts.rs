@@ -71,15 +71,7 @@ impl Fault {
 }
 
 /// What both arms counted in one tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tick {
-    /// When it began, seconds after the canary's start; before it below 0.
-    pub at_s: i64,
-    /// The old version.
-    pub baseline: Tally,
-    /// The new version; nothing before its start.
-    pub canary: Tally,
-}
+pub type Tick = super::Tick<Tally>;
 
 /// One life, the baseline's history first.
 pub fn life(world: &World, noise: &Noise, spread: f64, fault: Fault, random: &mut Random) -> Vec<Tick> {

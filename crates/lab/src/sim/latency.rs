@@ -61,15 +61,7 @@ impl Slowdown {
 }
 
 /// What both arms measured in one tick, in milliseconds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Samples {
-    /// When it began, seconds after the canary's start; before it below 0.
-    pub at_s: i64,
-    /// The old version.
-    pub baseline: Vec<f64>,
-    /// The new version.
-    pub canary: Vec<f64>,
-}
+pub type Tick = super::Tick<Vec<f64>>;
 
 /// The ticks of one life, the baseline's history first, made one by one.
 pub struct Life<'a> {
@@ -97,9 +89,9 @@ impl<'a> Life<'a> {
 }
 
 impl Iterator for Life<'_> {
-    type Item = Samples;
+    type Item = Tick;
 
-    fn next(&mut self) -> Option<Samples> {
+    fn next(&mut self) -> Option<Tick> {
         let at_s = self.next * i64::from(self.world.tick_s);
         if at_s >= i64::from(self.world.life_s) {
             return None;
@@ -108,7 +100,7 @@ impl Iterator for Life<'_> {
         let share = if at_s < 0 { 0.0 } else { self.world.canary_share };
         let baseline = self.requests(1.0 - share, Slowdown::NONE, 0.0);
         let canary = if at_s < 0 { Vec::new() } else { self.requests(share, self.slowdown, self.bias) };
-        Some(Samples { at_s, baseline, canary })
+        Some(Tick { at_s, baseline, canary })
     }
 }
 
@@ -148,7 +140,7 @@ mod tests {
     #[test]
     fn a_shift_moves_the_median_and_a_tail_only_the_tail() {
         let check = |slowdown: Slowdown, median: f64, tail: f64| {
-            let life: Vec<Samples> = Life::new(&WORLD, slowdown, Random::of(1, "latency", 0)).collect();
+            let life: Vec<Tick> = Life::new(&WORLD, slowdown, Random::of(1, "latency", 0)).collect();
             assert_eq!(life.len(), 480);
             let mut canary: Vec<f64> = life.iter().flat_map(|tick| tick.canary.clone()).collect();
             let mut baseline: Vec<f64> = life.iter().flat_map(|tick| tick.baseline.clone()).collect();

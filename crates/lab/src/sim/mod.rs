@@ -9,3 +9,14 @@ pub mod fleet;
 pub mod latency;
 pub mod repair;
 pub mod week;
+
+/// What both arms showed in one tick: counts of errors, or latencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick<S> {
+    /// When it began, seconds after the canary's start; before it below 0.
+    pub at_s: i64,
+    /// The old version.
+    pub baseline: S,
+    /// The new version; nothing before its start.
+    pub canary: S,
+}
