@@ -10,5 +10,5 @@ mod snapshots;
 
 pub use clock::{SteadyClock, wall_clock_ms, within};
 pub use outbound::{SendError, send};
-pub use redis::SpinRedis;
+pub use redis::{REPLY_MS_MAX, SpinRedis};
 pub use snapshots::{SnapshotError, Snapshots, read};

@@ -52,8 +52,12 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
     };
     let admission = admit(&parts, &access)?;
     let body = homeostat_front::receive(incoming, Announced::Allowed, BODY_MAX).await?;
+    let store = match admission.is_probe() {
+        true => homeostat_front::probed_store().await?,
+        false => homeostat_front::store().await?,
+    };
     let world = World {
-        store: homeostat_front::store().await?,
+        store,
         snapshots: &Shelf,
         now_ms: homeostat_front::now_ms(),
         seed: homeostat_front::seed()?,

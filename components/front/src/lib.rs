@@ -29,6 +29,13 @@ pub type FrontStore = ScriptStore<SpinRedis>;
 
 static STORE: OnceLock<FrontStore> = OnceLock::new();
 
+/// The same store for who asks whether we are ready.
+static PROBED: OnceLock<FrontStore> = OnceLock::new();
+
+/// How long connecting, and then each reply, may take when we are asked whether we are ready,
+/// milliseconds: probers give up after a second or two.
+const PROBE_REPLY_MS_MAX: u64 = 900;
+
 /// What a request cannot be answered without.
 #[derive(Debug, thiserror::Error)]
 pub enum FrontError {
@@ -52,8 +59,23 @@ pub async fn store() -> Result<&'static FrontStore, FrontError> {
         return Ok(store);
     }
     let redis = SpinRedis::new(&*variable("redis_url").await?);
-    let cell = Cell::new(SHARDS_DEFAULT, &STAGES);
-    Ok(STORE.get_or_init(|| ScriptStore::new(redis, cell)))
+    Ok(STORE.get_or_init(|| over(redis)))
+}
+
+/// The store over a connection of its own, with less patience: for the answer whether we are ready.
+///
+/// # Errors
+/// [`FrontError::Variable`] when `redis_url` is not given.
+pub async fn probed_store() -> Result<&'static FrontStore, FrontError> {
+    if let Some(store) = PROBED.get() {
+        return Ok(store);
+    }
+    let redis = SpinRedis::new(&*variable("redis_url").await?).waiting(PROBE_REPLY_MS_MAX);
+    Ok(PROBED.get_or_init(|| over(redis)))
+}
+
+fn over(redis: SpinRedis) -> FrontStore {
+    ScriptStore::new(redis, Cell::new(SHARDS_DEFAULT, &STAGES))
 }
 
 /// A variable's value, as it was a moment ago at most.

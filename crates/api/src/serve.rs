@@ -44,6 +44,13 @@ pub struct Admission {
     admitted: Admitted,
 }
 
+impl Admission {
+    /// Whether a prober asks for readiness, who does not wait long for an answer.
+    pub fn is_probe(&self) -> bool {
+        self.route == Route::Ready
+    }
+}
+
 /// Decides on a request before its body is read.
 ///
 /// # Errors
