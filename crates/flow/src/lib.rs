@@ -20,6 +20,7 @@ pub mod limits;
 pub mod memory;
 
 pub mod name;
+pub mod probe;
 pub mod redis;
 pub mod script;
 pub mod seen;
