@@ -263,6 +263,9 @@ impl InternalEvent for ChannelsUnheard {
 }
 
 #[cfg(test)]
+pub(crate) use tests::captured;
+
+#[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex, PoisonError};
@@ -284,11 +287,16 @@ mod tests {
     }
 
     fn line(event: impl InternalEvent) -> serde_json::Value {
+        captured(|| emit(event))
+    }
+
+    /// The line that `write` logs.
+    pub(crate) fn captured(write: impl FnOnce()) -> serde_json::Value {
         let log = Log::default();
         let writer = log.clone();
         let subscriber =
             tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || emit(event));
+        tracing::subscriber::with_default(subscriber, write);
         let bytes = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         serde_json::from_slice(&bytes).expect("one line of JSON")
     }
