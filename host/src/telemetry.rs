@@ -89,19 +89,30 @@ impl InternalEvent for RedisLost {
     }
 }
 
-/// There is no subscription to doorbells.
+/// Doorbells of a server that was away are heard again, on every connection.
+pub(crate) struct RedisBack {
+    /// Shortened.
+    pub(crate) server: String,
+}
+
+impl InternalEvent for RedisBack {
+    fn emit(self) {
+        let server = self.server;
+        tracing::info!(event = "redis_back", server, "the Redis server is back");
+    }
+}
+
+/// There is no subscription to doorbells. Told once a minute while it stays so.
 pub(crate) struct RedisUnheard<E> {
     /// Shortened.
     pub(crate) server: String,
     pub(crate) error: E,
-    /// Until the next try.
-    pub(crate) pause: Duration,
 }
 
 impl<E: Display> InternalEvent for RedisUnheard<E> {
     fn emit(self) {
         let (server, error, runbook) = (self.server, self.error, REDIS);
-        let text = format_args!("cannot hear the Redis server; trying again in {:?}", self.pause);
+        let text = "cannot hear the Redis server; trying again and again";
         tracing::warn!(event = "redis_unheard", server, %error, runbook, "{text}");
     }
 }
@@ -316,9 +327,9 @@ mod tests {
             assert_eq!(told[field], expected, "{told}");
         }
         let server = "redis://127.0.0.1:1".to_owned();
-        let told = line(RedisUnheard { server, error: "refused", pause: Duration::from_secs(2) });
+        let told = line(RedisUnheard { server, error: "refused" });
         assert_eq!((&told["event"], &told["error"]), (&"redis_unheard".into(), &"refused".into()), "{told}");
-        assert_eq!(told["message"], "cannot hear the Redis server; trying again in 2s");
+        assert_eq!(told["message"], "cannot hear the Redis server; trying again and again");
     }
 
     #[test]
