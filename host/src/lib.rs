@@ -8,6 +8,7 @@
 
 pub mod allowed_hosts;
 pub mod app;
+mod away;
 mod bindings;
 pub mod cli;
 pub mod compose;
@@ -28,3 +29,4 @@ pub mod ticker;
 pub mod trigger_http;
 pub mod trigger_redis;
 pub mod variables;
+mod waiting_room;

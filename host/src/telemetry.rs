@@ -89,19 +89,30 @@ impl InternalEvent for RedisLost {
     }
 }
 
-/// There is no subscription to doorbells.
+/// Doorbells of a server that was away are heard again, on every connection.
+pub(crate) struct RedisBack {
+    /// Shortened.
+    pub(crate) server: String,
+}
+
+impl InternalEvent for RedisBack {
+    fn emit(self) {
+        let server = self.server;
+        tracing::info!(event = "redis_back", server, "the Redis server is back");
+    }
+}
+
+/// There is no subscription to doorbells. Told once a minute while it stays so.
 pub(crate) struct RedisUnheard<E> {
     /// Shortened.
     pub(crate) server: String,
     pub(crate) error: E,
-    /// Until the next try.
-    pub(crate) pause: Duration,
 }
 
 impl<E: Display> InternalEvent for RedisUnheard<E> {
     fn emit(self) {
         let (server, error, runbook) = (self.server, self.error, REDIS);
-        let text = format_args!("cannot hear the Redis server; trying again in {:?}", self.pause);
+        let text = "cannot hear the Redis server; trying again and again";
         tracing::warn!(event = "redis_unheard", server, %error, runbook, "{text}");
     }
 }
@@ -263,6 +274,9 @@ impl InternalEvent for ChannelsUnheard {
 }
 
 #[cfg(test)]
+pub(crate) use tests::captured;
+
+#[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex, PoisonError};
@@ -284,11 +298,16 @@ mod tests {
     }
 
     fn line(event: impl InternalEvent) -> serde_json::Value {
+        captured(|| emit(event))
+    }
+
+    /// The line that `write` logs.
+    pub(crate) fn captured(write: impl FnOnce()) -> serde_json::Value {
         let log = Log::default();
         let writer = log.clone();
         let subscriber =
             tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
-        tracing::subscriber::with_default(subscriber, || emit(event));
+        tracing::subscriber::with_default(subscriber, write);
         let bytes = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         serde_json::from_slice(&bytes).expect("one line of JSON")
     }
@@ -308,9 +327,9 @@ mod tests {
             assert_eq!(told[field], expected, "{told}");
         }
         let server = "redis://127.0.0.1:1".to_owned();
-        let told = line(RedisUnheard { server, error: "refused", pause: Duration::from_secs(2) });
+        let told = line(RedisUnheard { server, error: "refused" });
         assert_eq!((&told["event"], &told["error"]), (&"redis_unheard".into(), &"refused".into()), "{told}");
-        assert_eq!(told["message"], "cannot hear the Redis server; trying again in 2s");
+        assert_eq!(told["message"], "cannot hear the Redis server; trying again and again");
     }
 
     #[test]

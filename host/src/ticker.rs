@@ -3,7 +3,8 @@
 //! Purpose: run a closure that the composition gives (it rings every stage that has work), so that
 //! a lost doorbell costs a few seconds and no more.
 //! Does not: know what a tick does, or make up for ticks missed.
-//! Invariant: ticks never overlap; one that fails or hangs is logged and the next one comes.
+//! Invariant: ticks never overlap; one that fails or hangs is logged, at most once a minute, and the
+//! next one comes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::MissedTickBehavior;
 
+use crate::away::Away;
 use crate::stop::Stop;
 use crate::telemetry::{TickFailed, TickTimedOut, emit};
 
@@ -20,6 +22,9 @@ pub const TICK_PERIOD: Duration = Duration::from_secs(2);
 /// How long one tick may take.
 const TICK_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The one server that is ticked.
+const REDIS: &str = "redis";
+
 /// One tick against the Redis server at the given address (`redis://host:port`).
 pub type Ticker = Arc<dyn Fn(String) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
@@ -27,15 +32,21 @@ pub type Ticker = Arc<dyn Fn(String) -> BoxFuture<'static, anyhow::Result<()>> +
 pub async fn run(ticker: Ticker, redis_url: String, mut stop: Stop) {
     let mut interval = tokio::time::interval(TICK_PERIOD);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Ticks fail together for as long as Redis is away.
+    let away = Away::default();
+    let is_due = || away.is_due(REDIS, REDIS);
     loop {
         tokio::select! {
             () = stop.wait() => return,
             _ = interval.tick() => {}
         }
         match tokio::time::timeout(TICK_TIMEOUT, ticker(redis_url.clone())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => emit(TickFailed { error: &error }),
-            Err(_) => emit(TickTimedOut { after: TICK_TIMEOUT }),
+            Ok(Ok(())) => {
+                let _back = away.is_back(REDIS, REDIS);
+            }
+            Ok(Err(error)) if is_due() => emit(TickFailed { error: &error }),
+            Err(_) if is_due() => emit(TickTimedOut { after: TICK_TIMEOUT }),
+            _ => {}
         }
     }
 }

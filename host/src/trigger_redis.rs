@@ -18,11 +18,12 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use wasmtime::component::InstancePre;
 
+use crate::away::Away;
 use crate::bindings::inbound_redis::GuestIndices;
 use crate::engine::{ComponentState, Host, InstanceState, LoadError};
 use crate::factors::redis::client;
 use crate::stop::Stop;
-use crate::telemetry::{HandlerFailed, HandlerTimedOut, RedisLost, RedisUnheard, emit};
+use crate::telemetry::{HandlerFailed, HandlerTimedOut, RedisBack, RedisLost, RedisUnheard, emit};
 
 /// How long a handler may take: four times the longest drain, so that only one that hangs meets it.
 pub const HANDLER_TIMEOUT: Duration = Duration::from_secs(120);
@@ -96,6 +97,7 @@ impl Subscriber {
 pub struct AddressTrigger {
     address: String,
     channels: BTreeMap<String, Vec<Arc<Subscriber>>>,
+    away: Arc<Away>,
 }
 
 /// Whether a trigger hears its channels now.
@@ -117,9 +119,9 @@ enum HearError {
 }
 
 impl AddressTrigger {
-    /// Nothing heard on `address` yet.
-    pub fn new(address: String) -> Self {
-        Self { address, channels: BTreeMap::new() }
+    /// Nothing heard on `address` yet; `away` is shared with those of the same servers.
+    pub(crate) fn new(address: String, away: Arc<Away>) -> Self {
+        Self { address, channels: BTreeMap::new(), away }
     }
 
     /// Adds `subscriber` to the hearers of `channel`.
@@ -136,20 +138,40 @@ impl AddressTrigger {
                 Ok((server, messages)) => {
                     pause = RECONNECT_PAUSE_MIN;
                     hearing.send_replace(Hearing::Yes);
+                    self.reached();
                     self.handle_all(server, messages, &mut stop).await;
                     hearing.send_replace(Hearing::No);
                     if !stop.is_stopped() {
-                        emit(RedisLost { server: shown(&self.address) });
+                        self.lost();
                     }
                 }
-                Err(error) => {
-                    emit(RedisUnheard { server: shown(&self.address), error, pause });
-                }
+                Err(error) => self.unheard(&error),
             }
             tokio::select! {
                 () = stop.wait() => break,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(RECONNECT_PAUSE_MAX),
             }
+        }
+    }
+
+    fn reached(&self) {
+        let server = server(&self.address);
+        if self.away.is_back(&server, &self.address) {
+            emit(RedisBack { server });
+        }
+    }
+
+    fn lost(&self) {
+        let server = server(&self.address);
+        if self.away.is_due(&server, &self.address) {
+            emit(RedisLost { server });
+        }
+    }
+
+    fn unheard(&self, error: &HearError) {
+        let server = server(&self.address);
+        if self.away.is_due(&server, &self.address) {
+            emit(RedisUnheard { server, error });
         }
     }
 
@@ -191,6 +213,15 @@ impl AddressTrigger {
 async fn is_there(server: &mut PubSubSink) -> bool {
     let answer = tokio::time::timeout(SUBSCRIBE_TIMEOUT, server.ping::<redis::Value>()).await;
     matches!(answer, Ok(Ok(_)))
+}
+
+/// The server at an address, without the database: that is one server's in any case.
+fn server(address: &str) -> String {
+    let shown = shown(address);
+    match shown.rsplit_once('/') {
+        Some((server, database)) if database.bytes().all(|digit| digit.is_ascii_digit()) => server.to_owned(),
+        _ => shown,
+    }
 }
 
 /// An address without user and password.

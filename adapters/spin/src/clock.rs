@@ -37,7 +37,8 @@ pub fn wall_clock_ms() -> u64 {
         .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What the work gives, or `None` when it takes longer than `timeout_ms`; it is dropped then.
+/// What the work gives, or `None` when it takes longer than `timeout_ms`; it is dropped then. Work
+/// that is done at once costs no timer.
 pub async fn within<T>(timeout_ms: u64, work: impl Future<Output = T>) -> Option<T> {
     let work = pin!(work);
     let timeout = pin!(spin_sdk::time::sleep(Duration::from_millis(timeout_ms)));

@@ -4,11 +4,13 @@
 //! connection is all that outlives a call.
 
 mod clock;
+mod log;
 mod outbound;
 mod redis;
 mod snapshots;
 
 pub use clock::{SteadyClock, wall_clock_ms, within};
+pub use log::write_line;
 pub use outbound::{SendError, send};
-pub use redis::SpinRedis;
+pub use redis::{REPLY_MS_MAX, SpinRedis};
 pub use snapshots::{SnapshotError, Snapshots, read};

@@ -7,6 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spin_sdk::key_value::{Error, Store};
 
+use crate::clock::within;
+
+/// How long opening the store or a read may take, milliseconds: one that is well takes one.
+const READ_MS_MAX: u64 = 2_000;
+
+/// How long a write may take, milliseconds: as long as a file that others write too may be busy.
+const WRITE_MS_MAX: u64 = 5_000;
+
 /// The store every component is granted.
 const STORE: &str = "default";
 
@@ -38,7 +46,7 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError::Store`] when the component is not granted it or it cannot be reached.
     pub async fn open() -> Result<Self, SnapshotError> {
-        Store::open(STORE).await.map(Self).map_err(failed)
+        in_time(READ_MS_MAX, Store::open(STORE)).await.map(Self)
     }
 
     /// Reads `homeostat/<name>`; `None` when it was never published.
@@ -55,7 +63,7 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError::Store`] when it cannot be read.
     pub async fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, SnapshotError> {
-        self.0.get(format!("{PREFIX}{name}")).await.map_err(failed)
+        in_time(READ_MS_MAX, self.0.get(format!("{PREFIX}{name}"))).await
     }
 
     /// Publishes `homeostat/<name>`, over what was there.
@@ -73,7 +81,7 @@ impl Snapshots {
     /// # Errors
     /// [`SnapshotError::Store`] when it cannot be written.
     pub async fn put_bytes(&self, name: &str, bytes: &[u8]) -> Result<(), SnapshotError> {
-        self.0.set(format!("{PREFIX}{name}"), bytes).await.map_err(failed)
+        in_time(WRITE_MS_MAX, self.0.set(format!("{PREFIX}{name}"), bytes)).await
     }
 }
 
@@ -83,6 +91,11 @@ impl Snapshots {
 /// [`SnapshotError::Form`] when they are of another form.
 pub fn read<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, SnapshotError> {
     serde_json::from_slice(bytes).map_err(|source| SnapshotError::Form { name: name.to_owned(), source })
+}
+
+async fn in_time<T>(ms_max: u64, work: impl Future<Output = Result<T, Error>>) -> Result<T, SnapshotError> {
+    let late = || SnapshotError::Store(format!("no answer in {ms_max} ms"));
+    within(ms_max, work).await.ok_or_else(late)?.map_err(failed)
 }
 
 fn failed(error: Error) -> SnapshotError {

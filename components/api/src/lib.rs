@@ -52,13 +52,22 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
     };
     let admission = admit(&parts, &access)?;
     let body = homeostat_front::receive(incoming, Announced::Allowed, BODY_MAX).await?;
+    let probe = admission.is_probe();
+    let store = match probe {
+        true => homeostat_front::probed_store().await?,
+        false => homeostat_front::store().await?,
+    };
     let world = World {
-        store: homeostat_front::store().await?,
+        store,
         snapshots: &Shelf,
         now_ms: homeostat_front::now_ms(),
         seed: homeostat_front::seed()?,
         dev_mode,
         body_key: homeostat_front::body_key().await?,
     };
-    Ok(serve::serve(&world, admission, &parts, &body).await)
+    let answer = serve::serve(&world, admission, &parts, &body).await;
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE && !probe {
+        homeostat_front::tell_unavailable("an answer of the API; /ready says what stands in the way");
+    }
+    Ok(answer)
 }

@@ -9,16 +9,18 @@
 mod kept;
 pub mod webhook;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use homeostat_adapter_spin::{SpinRedis, wall_clock_ms, within};
+use homeostat_adapter_spin::{SpinRedis, wall_clock_ms, within, write_line};
 use homeostat_api::body::{self, ReadError};
 use homeostat_api::{Answer, Snapshots, SnapshotsDown};
-use homeostat_flow::{Cell, ScriptStore};
+use homeostat_flow::{Cell, Said, ScriptStore};
 use homeostat_schema::secret::SecretList;
 use homeostat_sources::ingest::DevMode;
 use homeostat_sources::sealed::{BodyKey, NONCE_LEN, NoKey};
+use homeostat_stages::log::{self, Text, Unavailable};
 use homeostat_stages::name::{SHARDS_DEFAULT, STAGES};
 use homeostat_stages::snapshot::{CONFIG_SNAPSHOT, Versioned};
 use spin_sdk::http::{FullBody, Response};
@@ -28,6 +30,13 @@ use spin_sdk::variables;
 pub type FrontStore = ScriptStore<SpinRedis>;
 
 static STORE: OnceLock<FrontStore> = OnceLock::new();
+
+/// The same store for who asks whether we are ready.
+static PROBED: OnceLock<FrontStore> = OnceLock::new();
+
+/// How long connecting, and then each reply, may take when we are asked whether we are ready,
+/// milliseconds: probers give up after a second or two.
+const PROBE_REPLY_MS_MAX: u64 = 900;
 
 /// What a request cannot be answered without.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +61,42 @@ pub async fn store() -> Result<&'static FrontStore, FrontError> {
         return Ok(store);
     }
     let redis = SpinRedis::new(&*variable("redis_url").await?);
-    let cell = Cell::new(SHARDS_DEFAULT, &STAGES);
-    Ok(STORE.get_or_init(|| ScriptStore::new(redis, cell)))
+    Ok(STORE.get_or_init(|| over(redis)))
+}
+
+/// The store over a connection of its own, with less patience: for the answer whether we are ready.
+///
+/// # Errors
+/// [`FrontError::Variable`] when `redis_url` is not given.
+pub async fn probed_store() -> Result<&'static FrontStore, FrontError> {
+    if let Some(store) = PROBED.get() {
+        return Ok(store);
+    }
+    let redis = SpinRedis::new(&*variable("redis_url").await?).waiting(PROBE_REPLY_MS_MAX);
+    Ok(PROBED.get_or_init(|| over(redis)))
+}
+
+fn over(redis: SpinRedis) -> FrontStore {
+    let tell = |said: &Said<'_>| write_line(&log::said(said));
+    ScriptStore::new(redis, Cell::new(SHARDS_DEFAULT, &STAGES)).telling(tell)
+}
+
+/// How often an instance says that it answers with 503, milliseconds: each of a flood of requests
+/// would else write a line.
+const UNAVAILABLE_EVERY_MS: u64 = 10_000;
+
+/// Requests since the last line, and when that was.
+static UNAVAILABLE: Mutex<(u64, Option<Instant>)> = Mutex::new((0, None));
+
+/// Says that a request is answered with 503, and why.
+pub fn tell_unavailable(why: &str) {
+    let mut unsaid = UNAVAILABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    unsaid.0 += 1;
+    if unsaid.1.is_some_and(|at| at.elapsed() < Duration::from_millis(UNAVAILABLE_EVERY_MS)) {
+        return;
+    }
+    let (count, _) = std::mem::replace(&mut *unsaid, (0, Some(Instant::now())));
+    write_line(&log::line(&Unavailable { why: Text(why), count }));
 }
 
 /// A variable's value, as it was a moment ago at most.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use std::sync::{Mutex, PoisonError};
 
+use homeostat_adapter_spin::write_line;
 use homeostat_api::body::ReadError;
 use homeostat_api::letters::Keeper;
 use homeostat_api::{Problem, configuration};
@@ -17,11 +18,15 @@ use homeostat_schema::config::{self, Config};
 use homeostat_sources::gate::{FORGER_BODY_MAX, Gate, Pace};
 use homeostat_sources::ingest::{self, Answer};
 use homeostat_sources::{Admitted, Claim, Delivery, Instance, Source};
+use homeostat_stages::log::{self, DeliveryRefused, Text};
 use homeostat_stages::snapshot::Versioned;
 use http::HeaderMap;
 use spin_sdk::http::Request;
 
-use crate::{Announced, FrontError, Shelf, body_key, dev_mode, nonce, now_ms, receive, secrets, seed, store};
+use crate::{
+    Announced, FrontError, FrontStore, Shelf, body_key, dev_mode, nonce, now_ms, receive, secrets, seed,
+    store, tell_unavailable,
+};
 
 /// A delivery that was let in, whole.
 pub struct LetIn {
@@ -146,15 +151,9 @@ pub async fn let_in(request: Request) -> Result<LetIn, Refusal> {
 async fn keeper(config: &Config) -> Result<Keeper, FrontError> {
     let life_ms = config.retention.bodies_ms();
     match body_key().await? {
-        Some(key) if life_ms > 0 => Ok(Keeper::new(Some(key), life_ms, nonce()?).telling(tell)),
-        _ => Ok(Keeper::default()),
+        Some(key) if life_ms > 0 => Ok(Keeper::new(Some(key), life_ms, nonce()?).telling(write_line)),
+        _ => Ok(Keeper::default().telling(write_line)),
     }
-}
-
-/// Writes to the component's log, which is standard error.
-#[expect(clippy::print_stderr, reason = "standard error is a component's log")]
-fn tell(what: &str) {
-    eprintln!("{what}");
 }
 
 /// What this instance remembers from request to request.
@@ -201,6 +200,39 @@ async fn pace(instance: Instance<'_>, now_ms: u64) -> Pace {
     Pace::Over
 }
 
+/// Why deliveries are refused, by how their counter's name begins.
+const REFUSALS: [(&str, &str); 2] =
+    [("refused:", "its proof is missing or wrong"), ("shed:", "its sender sends more than it may")];
+
+/// Time between two lines about the refused of one source, milliseconds, over all instances: a flood
+/// of forgeries must not fill a disk.
+const REFUSED_EVERY_MS: &str = "1000";
+
+/// See the file.
+const REFUSED_DUE: &str = include_str!("refused.lua");
+
+/// Says that deliveries were refused, `total` of this counter by now; those left out are in the count
+/// of the next line.
+async fn tell_refused(store: &FrontStore, counter: &str, total: i64) {
+    let of = |(prefix, why): &(&str, &'static str)| Some((counter.strip_prefix(prefix)?, *why));
+    let Some((source, why)) = REFUSALS.iter().find_map(of) else { return };
+    let (key, text) = (counters_key(), total.to_string());
+    let args: [&[u8]; 6] = [
+        REFUSED_DUE.as_bytes(),
+        b"1",
+        key.as_bytes(),
+        counter.as_bytes(),
+        text.as_bytes(),
+        REFUSED_EVERY_MS.as_bytes(),
+    ];
+    let Ok(before) = store.redis().command("EVAL", &args).await else { return };
+    let Some(before) = before.first().filter(|reply| **reply != Reply::Nil) else { return };
+    let before = before.number().unwrap_or_default();
+    let number = |value: i64| u64::try_from(value).unwrap_or_default();
+    let (count, total) = (number(total.saturating_sub(before)), number(total));
+    write_line(&log::line(&DeliveryRefused { source: Text(source), why: Text(why), count, total }));
+}
+
 /// Adds the counts to the store's, about once a second. A count that is lost is nobody's loss.
 async fn tell_counts(now_ms: u64) {
     let due = gate(|gate| gate.due(now_ms));
@@ -212,19 +244,21 @@ async fn tell_counts(now_ms: u64) {
     for (name, count) in due {
         let count = count.to_string();
         let args: [&[u8]; 3] = [key.as_bytes(), name.as_bytes(), count.as_bytes()];
-        let _counted = store.redis().command("HINCRBY", &args).await.is_ok();
+        let counted = store.redis().command("HINCRBY", &args).await;
+        if let Some(total) = counted.ok().and_then(|reply| reply.first().and_then(Reply::number)) {
+            tell_refused(store, &name, total).await;
+        }
     }
 }
 
-/// What the sender is told. What went wrong on our side goes to the component's log, which is
-/// standard error; no header and no body is in it.
-#[expect(clippy::print_stderr, reason = "standard error is a component's log")]
+/// What the sender is told. What went wrong on our side goes to the component's log; no header and
+/// no body is in it.
 pub fn told(taken: Result<Answer, Refusal>) -> Answer {
     match taken {
         Ok(answer) => answer,
         Err(Refusal::Answer(answer)) => *answer,
         Err(Refusal::Failed(why)) => {
-            eprintln!("a webhook was not taken, its sender may try again: {why}");
+            tell_unavailable(&why);
             ingest::unavailable()
         }
     }

@@ -1,11 +1,11 @@
 //! What a drain has at hand: the store, the configuration and the policy, frozen.
 
-use homeostat_adapter_spin::SpinRedis;
-use homeostat_flow::{Cell, Redis, RedisError, Reply, ScriptStore, Shard, StoreError, views};
+use homeostat_adapter_spin::{SpinRedis, write_line};
+use homeostat_flow::{Cell, Redis, RedisError, Reply, Said, ScriptStore, Shard, StoreError, views};
 use homeostat_policy::Policy;
 use homeostat_remedies::connector::Endpoints;
 use homeostat_stages::{
-    name,
+    log, name,
     snapshot::{self, CONFIG_KEY, SnapshotError, Versioned},
     view,
 };
@@ -40,6 +40,10 @@ pub struct Desk {
     pub store: ScriptStore<SpinRedis>,
 }
 
+fn tell(said: &Said<'_>) {
+    write_line(&log::said(said));
+}
+
 impl Desk {
     /// Opens it; nothing is sent yet.
     ///
@@ -48,7 +52,7 @@ impl Desk {
     pub async fn open() -> Result<Self, WorkerError> {
         let url = variable("redis_url").await?;
         let cell = Cell::new(name::SHARDS_DEFAULT, &name::STAGES);
-        Ok(Self { store: ScriptStore::new(SpinRedis::new(url), cell) })
+        Ok(Self { store: ScriptStore::new(SpinRedis::new(url), cell).telling(tell) })
     }
 
     /// The configuration in force.

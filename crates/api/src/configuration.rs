@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use homeostat_flow::{Redis, RedisError, Reply};
 use homeostat_schema::config::Config;
+use homeostat_sources::Admitted;
+use homeostat_stages::log::{self, ConfigApplied, Text};
 use homeostat_stages::snapshot::{CONFIG_KEY, Versioned, read_config};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{HeaderMap, StatusCode};
@@ -84,6 +86,7 @@ struct Applied {
 /// Applies a configuration: JSON or TOML, validated whole.
 pub(crate) async fn apply<R: Redis, S: Snapshots>(
     world: &World<'_, R, S>,
+    who: Admitted,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Answer, Problem> {
@@ -91,12 +94,22 @@ pub(crate) async fn apply<R: Redis, S: Snapshots>(
     let config = read(headers, body)?;
     let asks = !config.reconcilers.is_empty() || !config.pulls.is_empty();
     let version = store(world.store.redis(), &config, expected).await?;
+    let (who, kill_switch) = (Text(who_of(who)), config.kill_switch);
+    world.store.say(&log::line(&ConfigApplied { version, who, kill_switch }));
     // Stored is stored: a copy that cannot be published now is published by a tick.
     let published = world.snapshots.publish(&Versioned { version, config }).await.is_ok();
     if asks {
         outside::configured(world, version).await?;
     }
     Ok(with(json(StatusCode::OK, &Applied { version, published }), ETAG, &format!("\"{version}\"")))
+}
+
+/// Tokens have no names.
+fn who_of(admitted: Admitted) -> &'static str {
+    match admitted {
+        Admitted::DevMode => "anyone, in dev mode",
+        Admitted::Verified | Admitted::Proven(_) => "the API token",
+    }
 }
 
 /// Publishes the stored configuration when the copy is another.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_flow::name::cell_key;
+use homeostat_flow::probe::takes_writes;
 use homeostat_flow::{Redis, Reply, ScriptStore, Store};
 use homeostat_sources::ingest::DevMode;
 use http::StatusCode;
@@ -41,7 +42,8 @@ pub(crate) struct Readiness {
     dev_mode: bool,
 }
 
-/// 200 when Redis and the key-value store answer and the installation fits, else 503.
+/// 200 when Redis answers and takes writes, the key-value store answers and the installation fits,
+/// else 503.
 pub(crate) async fn ready<R: Redis, S: Snapshots>(world: &World<'_, R, S>) -> Answer {
     let readiness = look(world).await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -61,6 +63,7 @@ pub(crate) async fn look<R: Redis, S: Snapshots>(world: &World<'_, R, S>) -> Rea
     }
     let mut told = None;
     if reached.is_ok() {
+        problems.extend(takes_writes(redis).await.err().map(|error| error.to_string()));
         problems.extend(misfit(world.store).await);
         told = Some(durability(redis).await);
     }

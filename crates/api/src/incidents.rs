@@ -4,6 +4,7 @@ use homeostat_flow::seen::day_of;
 use homeostat_flow::{Ingest, Ingested, Redis, ScriptStore, Store, views};
 use homeostat_schema::types::{IncidentState, OperatorVerb, OperatorWord};
 use homeostat_schema::wire;
+use homeostat_stages::log::{self, WordGiven};
 use homeostat_stages::{entry, view};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,10 @@ pub(crate) async fn word<R: Redis, S: Snapshots>(
         payload: &output.payload,
     };
     let duplicate = match world.store.ingest(&ingest).await? {
-        Ingested::Accepted(_) => false,
+        Ingested::Accepted(_) => {
+            world.store.say(&log::line(&WordGiven::of(&word)));
+            false
+        }
         Ingested::Duplicate => true,
         Ingested::Full => return Err(Problem::unavailable("too much is waiting already")),
     };

@@ -11,6 +11,7 @@ use homeostat_flow::name::{counters_key, view_key};
 use homeostat_schema::time;
 use homeostat_sources::sealed::{BodyKey, NONCE_LEN};
 use homeostat_sources::{Delivery, NotUnderstood};
+use homeostat_stages::log::{self, DeadLetter, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Problem;
@@ -42,7 +43,7 @@ pub struct Keeper {
     pub life_ms: u64,
     /// Random, new for each request: one request seals one delivery only.
     pub nonce: [u8; NONCE_LEN],
-    /// Is told what could not be kept.
+    /// Is told what could not be kept, and what became a dead letter.
     pub log: Option<fn(&str)>,
 }
 
@@ -83,6 +84,8 @@ pub(crate) async fn bury<R: Redis>(
 ) -> Result<(), Problem> {
     let counter = format!("not-understood:{}", delivery.source.name());
     lay(redis, keeper, delivery, why, &counter).await?;
+    let (source, why) = (delivery.source.name(), why.to_string());
+    keeper.say(&log::line(&DeadLetter { kind: Text("delivery"), source: Text(source), why: Text(&why) }));
     Ok(())
 }
 
@@ -148,7 +151,7 @@ impl Keeper {
         Self { key, life_ms, nonce, log: None }
     }
 
-    /// The same, telling what could not be kept.
+    /// The same, telling what could not be kept, and what became a dead letter.
     #[must_use]
     pub fn telling(mut self, log: fn(&str)) -> Self {
         self.log = Some(log);

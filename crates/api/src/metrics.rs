@@ -29,6 +29,9 @@ const SERVICES_MAX: usize = 1_000;
 
 type Labels = Vec<(String, String)>;
 
+/// What is kept beside the counters and counts nothing: which refusals the log has told.
+const OF_THE_LOG: [&str; 2] = ["told", "told-at"];
+
 /// What was read of the store.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
@@ -111,7 +114,8 @@ fn entries(registry: &mut Registry, counters: &BTreeMap<String, i64>) {
     let family = Family::<Labels, Counter>::default();
     for (name, value) in counters {
         let (what, stage) = name.split_once(':').unwrap_or((name, ""));
-        if OF_SOURCES.iter().any(|(of_source, _, _)| *of_source == what) {
+        let of_source = OF_SOURCES.iter().any(|(of_source, _, _)| *of_source == what);
+        if of_source || OF_THE_LOG.contains(&what) {
             continue;
         }
         let counter = family.get_or_create(&labels(&[("what", what), ("stage", stage)])).clone();

@@ -44,6 +44,13 @@ pub struct Admission {
     admitted: Admitted,
 }
 
+impl Admission {
+    /// Whether a prober asks for readiness, who does not wait long for an answer.
+    pub fn is_probe(&self) -> bool {
+        self.route == Route::Ready
+    }
+}
+
 /// Decides on a request before its body is read.
 ///
 /// # Errors
@@ -111,7 +118,7 @@ async fn answer<R: Redis, S: Snapshots>(
         Route::Policy => services::policy(store).await,
         Route::Samples => services::samples(store, query).await,
         Route::Config => configuration::show(store.redis()).await,
-        Route::ApplyConfig => configuration::apply(world, &parts.headers, body).await,
+        Route::ApplyConfig => configuration::apply(world, admission.admitted, &parts.headers, body).await,
         Route::Undelivered => outside::undelivered(store, query).await,
         Route::Resend(sink, id) => outside::resend(world, &sink, &id).await,
         Route::Reconcilers => outside::reconcilers(store).await,

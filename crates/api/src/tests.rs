@@ -30,6 +30,8 @@ const NOW: u64 = 1_772_359_200_000;
 
 #[derive(Default)]
 struct Fake {
+    /// Refuses writes.
+    read_only: bool,
     down: bool,
     full: bool,
     /// Commands that find the connection broken.
@@ -114,21 +116,32 @@ impl Fake {
     }
 }
 
-impl Redis for Fake {
-    async fn command(&self, name: &str, args: &[&[u8]]) -> Result<Vec<Reply>, RedisError> {
+impl Fake {
+    /// Why a command is not carried out.
+    fn refusal(&self, name: &str) -> Option<RedisError> {
         if self.down {
-            return Err(RedisError::Unavailable("nobody answers".to_owned()));
+            return Some(RedisError::Unavailable("nobody answers".to_owned()));
         }
         if self.breaks.get() > 0 {
             self.breaks.set(self.breaks.get() - 1);
-            return Err(RedisError::Unavailable("broken pipe".to_owned()));
+            return Some(RedisError::Unavailable("broken pipe".to_owned()));
+        }
+        let refused = self.read_only && name == "SET";
+        refused.then(|| RedisError::Refused("OOM command not allowed".to_owned()))
+    }
+}
+
+impl Redis for Fake {
+    async fn command(&self, name: &str, args: &[&[u8]]) -> Result<Vec<Reply>, RedisError> {
+        if let Some(refusal) = self.refusal(name) {
+            return Err(refusal);
         }
         self.asked.borrow_mut().push(name.to_owned());
         let text = |at: usize| std::str::from_utf8(args[at]).unwrap().to_owned();
         let (values, hashes) = (self.values.borrow(), self.hashes.borrow().clone());
         let ranking = || self.rankings.borrow().get(&text(0)).cloned().unwrap_or_default();
         Ok(match name {
-            "PING" => vec![Reply::Status("PONG".to_owned())],
+            "PING" | "SET" => vec![Reply::Status("OK".to_owned())],
             "GET" => vec![bytes(values.get(&text(0)))],
             "MGET" => (0..args.len()).map(|at| bytes(values.get(&text(at)))).collect(),
             "HGET" => vec![bytes(hashes.get(&text(0)).and_then(|hash| hash.get(&text(1))))],
@@ -492,6 +505,14 @@ fn stores_that_are_down_are_told_apart() {
     let down = no_redis.send("POST /api/v1/events", &[], r#"{"event":"run"}"#);
     assert_eq!((down.status().as_u16(), down.headers()["retry-after"].to_str().unwrap()), (503, "5"));
     assert_eq!(no_shelf.post("/api/v1/events", r#"{"event":"run"}"#).0, 503);
+}
+
+#[test]
+fn a_redis_that_refuses_writes_is_not_ready() {
+    let mut full = Api::over(Fake { read_only: true, ..Fake::default() }, Shelf::default());
+    let (status, ready) = full.get("/ready");
+    assert_eq!((status, &ready["redis"]), (503, &json!(true)));
+    assert!(ready["problems"][0].as_str().unwrap().contains("raise maxmemory"), "{ready}");
 }
 
 #[test]

@@ -20,7 +20,9 @@ pub mod limits;
 pub mod memory;
 
 pub mod name;
+pub mod probe;
 pub mod redis;
+pub mod said;
 pub mod script;
 pub mod seen;
 pub mod step;
@@ -36,6 +38,7 @@ pub use memory::MemoryStore;
 
 pub use name::{Shard, Stage};
 pub use redis::{Redis, RedisError, Reply};
+pub use said::Said;
 pub use script::ScriptStore;
 pub use step::{
     Action, CallOutcome, Context, Effects, Input, LookFirst, Opening, Output, State, Step, StepError, Timer,

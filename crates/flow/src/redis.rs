@@ -71,9 +71,10 @@ impl RedisError {
     /// Sorts a client's error text, where that is all there is (Spin's, for one).
     pub fn from_text(text: &str) -> Self {
         // As the server writes them, and as redis-rs (under Spin and our host) names them.
-        const REFUSALS: [&str; 9] = [
+        const REFUSALS: [&str; 10] = [
             "WRONGTYPE",
             "OOM",
+            "NOREPLICAS",
             "READONLY",
             "ReadOnly",
             "MISCONF",

@@ -11,11 +11,12 @@ use crate::cell::Cell;
 use crate::limits::Bounds;
 use crate::name::{Kind, Shard, Stage, counters_key, key, shards_key};
 use crate::redis::{Redis, RedisError, Reply};
+use crate::said::{Said, Tell};
 use crate::seen;
 use crate::step::State;
 use crate::store::{
-    Commit, Committed, DeadLetter, Fetch, Fetched, Ingest, Ingested, Lag, Release, Released, Replayed, Ring,
-    Store, StoreError, TickReport,
+    Batch, Commit, Committed, DeadLetter, Fetch, Fetched, Ingest, Ingested, Lag, Release, Released, Replayed,
+    Ring, Store, StoreError, TickReport,
 };
 use crate::wire::{self, Answer, Call};
 use crate::{check, fields};
@@ -55,12 +56,16 @@ pub struct ScriptStore<R> {
     redis: R,
     cell: Cell,
     bounds: Bounds,
+    tell: Option<Tell>,
 }
+
+/// Why an input that nobody could finish was given up.
+const WORKERS_LOST: &str = "its workers were lost over it";
 
 impl<R: Redis> ScriptStore<R> {
     /// The store of `cell` behind `redis`, with the default bounds.
     pub fn new(redis: R, cell: Cell) -> Self {
-        Self { redis, cell, bounds: Bounds::default() }
+        Self { redis, cell, bounds: Bounds::default(), tell: None }
     }
 
     /// The same with other bounds.
@@ -68,6 +73,34 @@ impl<R: Redis> ScriptStore<R> {
     pub fn with_bounds(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
         self
+    }
+
+    /// The same, telling what was committed.
+    #[must_use]
+    pub fn telling(mut self, tell: Tell) -> Self {
+        self.tell = Some(tell);
+        self
+    }
+
+    /// Tells something that was done beside the flow.
+    pub fn say(&self, note: &str) {
+        self.tell(&Said::Note(note));
+    }
+
+    fn tell(&self, said: &Said<'_>) {
+        if let Some(tell) = self.tell {
+            tell(said);
+        }
+    }
+
+    /// After it is done.
+    fn tell_commit(&self, commit: &Commit<'_>, dead: bool) {
+        for note in &commit.effects.notes {
+            self.say(note);
+        }
+        if let Some(failure) = commit.failed.filter(|_| dead) {
+            self.tell(&Said::Dead { stage: commit.stage, shard: commit.shard, why: failure.error });
+        }
     }
 
     /// The connection, for plain commands.
@@ -159,7 +192,14 @@ impl<R: Redis> Store for ScriptStore<R> {
         let mut call = self.call(fetch.stage, fetch.shard);
         call.arg(fetch.token.unwrap_or_default()).number(fetch.lease_ms.max(1));
         call.number(fetch.batch.max(1)).number(fetch.tries).number(self.bounds.dead_max);
-        wire::fetched(self.run(&FETCH, call).await?)
+        let fetched = wire::fetched(self.run(&FETCH, call).await?)?;
+        let (Fetched::Idle { dead } | Fetched::Batch(Batch { dead, .. })) = &fetched else {
+            return Ok(fetched);
+        };
+        for _ in 0..*dead {
+            self.tell(&Said::Dead { stage: fetch.stage, shard: fetch.shard, why: WORKERS_LOST });
+        }
+        Ok(fetched)
     }
 
     async fn read_fields(&self, stage: Stage, shard: &Shard, fields: &[String]) -> Result<State, StoreError> {
@@ -182,7 +222,9 @@ impl<R: Redis> Store for ScriptStore<R> {
         match answer.verdict()?.as_str() {
             "done" => {
                 let (seq, now_ms) = (answer.number()?, answer.number()?);
-                Ok(Committed::Done { seq, now_ms, dead: answer.number::<u32>()? == 1 })
+                let dead = answer.number::<u32>()? == 1;
+                self.tell_commit(commit, dead);
+                Ok(Committed::Done { seq, now_ms, dead })
             }
             "lost" => Ok(Committed::Lost),
             "stale" => Ok(Committed::Stale),

@@ -157,6 +157,8 @@ pub struct Effects {
     pub timers: Vec<Timer>,
     /// Read models.
     pub writes: Vec<Write>,
+    /// Lines for the log once all of it is committed; nothing reads them back.
+    pub notes: Vec<String>,
 }
 
 impl Effects {
@@ -166,9 +168,10 @@ impl Effects {
         self.outputs.extend(later.outputs);
         self.timers.extend(later.timers);
         self.writes.extend(later.writes);
+        self.notes.extend(later.notes);
     }
 
-    /// How many there are, of all kinds.
+    /// How many there are to commit, of all kinds.
     pub(crate) fn len(&self) -> usize {
         self.state.len() + self.outputs.len() + self.timers.len() + self.writes.len()
     }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     entry::{self, ActEntry, PlanEntry},
+    log::{self, AttemptBegun, AttemptEnded},
     name,
     snapshot::Versioned,
 };
@@ -142,7 +143,8 @@ impl<C> Act<C> {
         }
         let mark = entry::encode(&Mark::Started { at: context.now_ms });
         let state = vec![(name::attempt_field(&plan.idempotency_key), Some(mark))];
-        Opening::Mark(Effects { state, ..Effects::default() })
+        let notes = vec![log::line(&AttemptBegun::of(plan))];
+        Opening::Mark(Effects { state, notes, ..Effects::default() })
     }
 }
 
@@ -210,6 +212,7 @@ fn finish(context: &Context, plan: &Plan, started_at: u64, outcome: &CallOutcome
 fn report(context: &Context, plan: &Plan, attempt: Attempt) -> Effects {
     let field = name::attempt_field(&plan.idempotency_key);
     let mark = Mark::Finished { result: attempt.attempt_result };
+    let notes = vec![log::line(&AttemptEnded::of(&attempt))];
     let entry = PlanEntry::Attempt(attempt.into());
     Effects {
         outputs: vec![entry::for_plan(&entry, &plan.env, &plan.service, context.shard.clone())],
@@ -219,6 +222,7 @@ fn report(context: &Context, plan: &Plan, attempt: Attempt) -> Effects {
             due_ms: context.now_ms.saturating_add(REMEMBERED_MS),
         }],
         state: vec![(field, Some(entry::encode(&mark)))],
+        notes,
         ..Effects::default()
     }
 }

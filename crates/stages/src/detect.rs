@@ -13,6 +13,7 @@ use homeostat_schema::{
 use crate::{
     coordinate,
     entry::{self, ChangeForm, CoordinateEntry, DetectEntry, PlanEntry, TroubleForm, WeighForm},
+    log::{self, FindingClosed, FindingOpened},
     name,
     snapshot::Versioned,
     view::{self, ComparisonView, ServiceView},
@@ -53,24 +54,28 @@ impl Held {
     fn keep(&mut self, told: &Told<'_>, field: &str, observed: Observed) -> Effects {
         self.state = observed.state;
         self.observed.get_or_insert_with(|| (told.env.to_owned(), told.service.to_owned()));
-        let mut outputs = Vec::new();
-        for finding in observed.findings {
-            told.finding(&mut outputs, &self.state, finding);
-        }
-        outputs.extend(self.overcome(told));
-        Effects {
-            outputs,
+        let mut effects = Effects {
             timers: observed.recheck_at_ms.map(|due_ms| silence_timer(field, due_ms)).into_iter().collect(),
+            notes: observed.findings.iter().map(|finding| log::line(&FindingOpened::of(finding))).collect(),
             ..Effects::default()
+        };
+        for finding in observed.findings {
+            told.finding(&mut effects.outputs, &self.state, finding);
         }
+        effects.absorb(self.overcome(told));
+        effects
     }
 
     /// What is over since the last look at it.
-    fn overcome(&mut self, told: &Told<'_>) -> Vec<Output> {
+    fn overcome(&mut self, told: &Told<'_>) -> Effects {
         let now = environment::troubles(&self.state);
         let before = std::mem::replace(&mut self.troubles, now);
-        let gone = before.iter().filter(|kind| !self.troubles.contains(kind));
-        gone.filter_map(|kind| told.trouble(kind, true)).collect()
+        let mut effects = Effects::default();
+        for kind in before.iter().filter(|kind| !self.troubles.contains(kind)) {
+            effects.outputs.extend(told.trouble(kind, true));
+            effects.notes.push(log::line(&FindingClosed::of(told.env, told.service, kind)));
+        }
+        effects
     }
 }
 
@@ -164,9 +169,10 @@ impl Detect {
             held.observed.get_or_insert_with(|| (request.env.clone(), request.service.clone()));
         }
         let answer = PlanEntry::Assessment(answer.into());
-        let mut outputs = vec![to_plan(context, &request.env, &request.service, &answer)];
-        outputs.extend(held.overcome(&self.told(context, &request.env, &request.service)));
-        Effects { outputs, ..Effects::default() }
+        let outputs = vec![to_plan(context, &request.env, &request.service, &answer)];
+        let mut effects = Effects { outputs, ..Effects::default() };
+        effects.absorb(held.overcome(&self.told(context, &request.env, &request.service)));
+        effects
     }
 
     fn told<'a>(&'a self, context: &'a Context, env: &'a str, service: &'a str) -> Told<'a> {

@@ -234,6 +234,7 @@ fn again(context: &Context, id: &str, kept: Option<Kept>) -> Effects {
             Write::Delete { key: undelivered_key(&delivery.sink, id) },
         ],
         outputs: vec![Output { shard: context.shard.clone(), ..send(delivery, 0) }],
+        ..Effects::default()
     }
 }
 

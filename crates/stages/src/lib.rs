@@ -15,6 +15,7 @@ pub mod detect;
 pub mod emit;
 pub mod entry;
 pub mod learn;
+pub mod log;
 pub mod name;
 pub mod plan;
 pub mod reconcile;

@@ -7,8 +7,11 @@ use homeostat_remedies::{
     planner::{self, Case, Command, Decided, Fact, World},
 };
 
+use homeostat_schema::types::{Incident, IncidentState, TimelineFact};
+
 use crate::{
     entry::{self, ActEntry, DetectEntry, DisasterForm, LearnEntry, PlanEntry},
+    log::{self, IncidentChanged},
     name,
     snapshot::Versioned,
     tell::Before,
@@ -57,13 +60,41 @@ impl Step for PlanStep {
         let field = input.fields.first().ok_or_else(|| StepError("the entry names no field".to_owned()))?;
         let case = Case::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
         let fact = read_fact(input)?;
+        let seen = case.incident().map(Seen::of);
         let before = Before::of(&self.frozen.config, &case, &fact);
         let decided = planner::decide(case, fact, &self.world(context));
         let told = before.map(|before| before.tell(&self.frozen.config, decided.incident.as_ref()));
-        let mut effects = effects_of(context, field, decided);
+        let notes = decided.incident.as_ref().map(|after| notes(seen.as_ref(), after)).unwrap_or_default();
+        let mut effects = Effects { notes, ..effects_of(context, field, decided) };
         effects.outputs.extend(told.unwrap_or_default());
         Ok(Verdict::Done(effects))
     }
+}
+
+/// What the log was told of an incident before.
+struct Seen {
+    id: String,
+    state: IncidentState,
+    /// Of its timeline.
+    items: usize,
+}
+
+impl Seen {
+    fn of(incident: &Incident) -> Self {
+        Self { id: incident.id.clone(), state: incident.state, items: incident.timeline.len() }
+    }
+}
+
+/// What is new of an incident; of a timeline that is full, its plans are not told any more.
+fn notes(before: Option<&Seen>, after: &Incident) -> Vec<String> {
+    let before = before.filter(|before| before.id == after.id);
+    let items = after.timeline.iter().skip(before.map_or(0, |before| before.items));
+    let plans = items.filter_map(|item| match &item.fact {
+        TimelineFact::Plan(plan) => Some(log::of_plan(plan)),
+        _ => None,
+    });
+    let changed = before.is_none_or(|before| before.state != after.state);
+    plans.chain(changed.then(|| log::line(&IncidentChanged::of(after)))).collect()
 }
 
 fn read_fact(input: &Input) -> Result<Fact, StepError> {

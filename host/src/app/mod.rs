@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::away::Away;
 use crate::engine::{Host, InstanceState};
 use crate::factors::redis::{RedisTimeouts, client, connect};
 use crate::faults::Faults;
@@ -30,6 +31,7 @@ use crate::telemetry::{ChannelsUnheard, PartFailed, WorkGivenUp, emit};
 use crate::ticker::{self, Ticker};
 use crate::trigger_http::HttpTrigger;
 use crate::trigger_redis::{AddressTrigger, Hearing, Subscriber, shown};
+use crate::waiting_room;
 use plan::{Inputs, Plan};
 use wasmtime::component::InstancePre;
 
@@ -238,7 +240,10 @@ async fn start_app(
     let plan = inputs.resolve(&state, redis_url.as_deref(), options.listen, &options.progress)?;
     let cache = options.cache_dir.clone().unwrap_or_else(|| state.join("cache"));
     let host = Host::new(&cache).map_err(AppError::Engine)?;
-    let loaded = load(&host, &plan, &options.progress).await?;
+    let loaded = tokio::select! {
+        loaded = load(&host, &plan, &options.progress) => loaded?,
+        never = waiting_room::turn_away(&listener) => match never {},
+    };
     let http_addr =
         listener.local_addr().map_err(|source| AppError::Listen { address: options.listen, source })?;
     let (stopper, stop) = channel();
@@ -312,13 +317,14 @@ fn triggers(
         let (component, instance) = planned(plan, loaded, id)?;
         http.add(host, &component.state, instance, options.request_timeout)?;
     }
+    let away = Arc::new(Away::default());
     let mut by_address: BTreeMap<&str, AddressTrigger> = BTreeMap::new();
     for trigger in &plan.redis {
         let (component, instance) = planned(plan, loaded, &trigger.component)?;
         let subscriber = Subscriber::new(host, &component.state, instance)?;
         by_address
             .entry(&trigger.address)
-            .or_insert_with(|| AddressTrigger::new(trigger.address.clone()))
+            .or_insert_with(|| AddressTrigger::new(trigger.address.clone(), Arc::clone(&away)))
             .add(trigger.channel.clone(), Arc::new(subscriber));
     }
     Ok(Triggers { http, redis: by_address.into_values().collect() })

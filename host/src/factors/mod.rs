@@ -7,4 +7,5 @@ pub mod http_out;
 pub mod kv;
 pub mod output;
 pub mod redis;
+mod told;
 pub mod vars;

@@ -1,4 +1,5 @@
-//! What a component writes to stdout and stderr, line by line into the log.
+//! What a component writes to stdout and stderr, line by line into the log. A line about an internal
+//! event becomes one of the log's own.
 //!
 //! Does not: keep or rotate files.
 //! Invariant: a line longer than [`LINE_BYTES_MAX`] is cut into several; memory stays bounded, and
@@ -11,6 +12,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+
+use super::told::Told;
 
 /// The longest line kept in memory before it is logged in parts, in bytes.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -70,6 +73,9 @@ impl LogStream {
     fn log(&self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let component = self.component.as_ref();
+        if let Some(told) = Told::read(&line) {
+            return told.log(component);
+        }
         match self.channel {
             Channel::Stdout => tracing::info!(target: "component", component, "{line}"),
             Channel::Stderr => tracing::warn!(target: "component", component, "{line}"),

@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use homeostat_testkit::group::Group;
 use homeostat_testkit::landscape::workspace_root;
 use homeostat_testkit::port::free_port;
 use homeostat_testkit::redis::RedisServer;
@@ -18,7 +19,7 @@ use homeostat_testkit::{http, server};
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 /// How long anything may take before a test gives up: unoptimised and on a busy machine, a
 /// component compiles for many seconds.
@@ -47,7 +48,7 @@ pub struct Say<'a> {
 
 /// The probe, running.
 pub struct Application {
-    _child: Child,
+    _group: Group,
     url: String,
     redis: RedisServer,
     folder: TempDir,
@@ -74,15 +75,15 @@ impl Application {
             state_dir: &folder.path().join("state"),
             redis: Some(&redis.url()),
         };
-        let child = spawn(&runtime(&root)?, &launch, say, folder.path())?;
-        let mut app = Self { _child: child, url: format!("http://127.0.0.1:{port}"), redis, folder };
+        let group = spawn(&runtime(&root)?, &launch, say, folder.path())?;
+        let mut app = Self { _group: group, url: format!("http://127.0.0.1:{port}"), redis, folder };
         app.wait().await?;
         Ok(app)
     }
 
     async fn wait(&mut self) -> Result<()> {
         let health = self.at(HEALTH);
-        let ready = server::eventually(PATIENCE, async || match self._child.try_wait() {
+        let ready = server::eventually(PATIENCE, async || match self._group.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
             _ => http::get(&health).await.is_ok_and(|answer| answer.status() == 200).then_some(Ok(())),
         });
@@ -196,13 +197,13 @@ fn manifest_text(say: &Say<'_>, root: &Path) -> Result<String> {
     ))
 }
 
-fn spawn(runtime: &Runtime, launch: &Launch<'_>, say: &Say<'_>, folder: &Path) -> Result<Child> {
+fn spawn(runtime: &Runtime, launch: &Launch<'_>, say: &Say<'_>, folder: &Path) -> Result<Group> {
     let out = std::fs::File::create(folder.join("log"))?;
     let mut command: Command = runtime.command(launch);
     for (name, value) in say.given {
         command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
     }
     command.current_dir(folder).stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
-    let child = command.kill_on_drop(true).spawn();
-    child.with_context(|| format!("{} could not be started", runtime.binary.display()))
+    let group = Group::spawn(command, runtime.kind.joins());
+    group.with_context(|| format!("{} could not be started", runtime.binary.display()))
 }

@@ -17,6 +17,7 @@ use homeostat_testkit::http;
 use homeostat_testkit::landscape::{Landscape, Secrets, workspace_root};
 use homeostat_testkit::payloads::Payloads;
 use homeostat_testkit::redis::{Durability, RedisServer};
+use homeostat_testkit::runtime::Kind;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -104,6 +105,20 @@ impl Stage {
         self.land.connect(self.app.url());
         self.api = Api::new(self.app.url(), &self.land.secrets().api);
         Ok(())
+    }
+
+    /// Whether the app goes on without its Redis. Spin's ends with it.
+    pub fn outlives_redis(&self) -> bool {
+        self.app.kind() == Kind::Embedded
+    }
+
+    /// After Redis came back: where the app ended with it, it is started again, as its supervisor
+    /// would.
+    ///
+    /// # Errors
+    /// When it does not come up again.
+    pub async fn follow_redis(&mut self) -> Result<()> {
+        if self.outlives_redis() { Ok(()) } else { self.crash_and_restart().await }
     }
 
     /// `POST`s a body to the GitHub webhook, signed, under a delivery id of its own.

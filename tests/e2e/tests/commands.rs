@@ -1,12 +1,13 @@
 //! The operator's commands against the running app: what they print, and how they end.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use homeostat_e2e::{HEAL_WITHIN, STEP_WITHIN, Stage};
-use homeostat_testkit::app::AppSetup;
 use homeostat_testkit::company::{CONFIG, SHOP};
 use homeostat_testkit::landscape::workspace_root;
+use homeostat_testkit::runtime::homeostat_binary;
 use homeostat_testkit::{api, now_ms, rfc3339};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,7 +17,8 @@ use tokio::process::Command;
 struct Operator<'a> {
     stage: &'a Stage,
     folder: TempDir,
-    setup: AppSetup,
+    /// Whatever runs the app, these are homeostat's own commands.
+    homeostat: PathBuf,
 }
 
 /// How a command ended.
@@ -42,8 +44,8 @@ impl Ended {
 impl<'a> Operator<'a> {
     fn new(stage: &'a Stage) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let setup = AppSetup::built(&workspace_root(), &folder.path().join("state"))?;
-        Ok(Self { stage, folder, setup })
+        let homeostat = homeostat_binary(&workspace_root())?;
+        Ok(Self { stage, folder, homeostat })
     }
 
     fn write(&self, name: &str, content: &str) -> Result<()> {
@@ -56,7 +58,7 @@ impl<'a> Operator<'a> {
     }
 
     async fn runs_with(&self, line: &str, environment: &[(&str, &str)]) -> Result<Ended> {
-        let mut command = Command::new(&self.setup.binary);
+        let mut command = Command::new(&self.homeostat);
         command.args(line.split_whitespace()).current_dir(self.folder.path());
         command.env_remove("REDIS_URL").env("HOMEOSTAT_URL", self.stage.app.url());
         command.env("HOMEOSTAT_TOKEN", &self.stage.land.secrets().api);

@@ -4,8 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use homeostat_testkit::app::AppSetup;
 use homeostat_testkit::landscape::workspace_root;
+use homeostat_testkit::runtime::homeostat_binary;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -14,11 +14,11 @@ const WITHIN: Duration = Duration::from_secs(220);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_tells_its_story_and_everything_it_tells_is_seen_to_happen() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let setup = AppSetup::built(&workspace_root(), folder.path())?;
-    let mut command = Command::new(&setup.binary);
-    command.current_dir(&setup.root).args(["demo", "--json"]);
-    command.env("XDG_CACHE_HOME", setup.root.join("target/cache")).stdin(Stdio::null()).kill_on_drop(true);
+    let root = workspace_root();
+    // It brings the embedded host along, whatever runs the app elsewhere.
+    let mut command = Command::new(homeostat_binary(&root)?);
+    command.current_dir(&root).args(["demo", "--json"]);
+    command.env("XDG_CACHE_HOME", root.join("target/cache")).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(WITHIN, command.output()).await.context("the demo does not end")??;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "the demo ended with {}: {said}", output.status);

@@ -8,6 +8,8 @@ use homeostat_testkit::company::{
     hopeless_run,
 };
 use homeostat_testkit::github::{Conclusion, NewRun, Origin};
+use homeostat_testkit::landscape::workspace_root;
+use homeostat_testkit::runtime::embedded_host_only;
 use homeostat_testkit::server::eventually;
 use serde_json::Value;
 use std::time::Duration;
@@ -25,6 +27,7 @@ async fn bad_releases_and_failing_runs_are_healed_once_and_learned_from() -> Res
     drop(probe);
     a_failing_run_is_run_again_once(&stage).await?;
     the_policy_learned_and_gives_its_samples(&stage).await?;
+    the_log_tells_of_the_loop(&stage).await?;
     stage.is_sound().await
 }
 
@@ -34,7 +37,66 @@ async fn what_cannot_be_healed_by_rolling_back_is_redeployed_or_handed_to_a_pers
     a_release_that_does_not_come_up_is_replaced_by_the_last_good_one(&stage).await?;
     a_run_that_keeps_failing_is_handed_to_a_person(&stage).await?;
     a_run_for_a_fork_is_never_acted_upon(&stage).await?;
+    a_word_is_in_the_log_without_its_reason(&stage).await?;
     stage.is_sound().await
+}
+
+async fn the_log_tells_of_the_loop(stage: &Stage) -> Result<()> {
+    if embedded_host_only(&workspace_root(), "under Spin each component has a log of its own")? {
+        return Ok(());
+    }
+    for _ in 0..3 {
+        let forged = stage.github_hook_signed("push", "forged", Some("sha256=00"), b"{}").await?;
+        ensure!(forged.status() == 401, "a forgery: {}", forged.status());
+    }
+    let env = format!("env=\"{ENV}\"");
+    for line in [
+        vec!["event=\"config_applied\" component=\"api\"", "version=1", "kill_switch=false"],
+        vec!["event=\"finding_opened\" component=\"detector\"", &env, "kind=\""],
+        vec!["event=\"plan_made\" component=\"planner\"", &env, "remedy=\"rollback\""],
+        vec!["event=\"attempt_begun\" component=\"healer\"", &env, "remedy=\"rollback\""],
+        vec!["event=\"attempt_ended\" component=\"healer\"", "remedy=\"rollback\"", "result=\"done\""],
+        vec!["event=\"incident_changed\" component=\"planner\"", "state=\"resolved\""],
+        vec!["event=\"delivery_refused\" component=\"webhook-ingest\"", "source=\"github\""],
+    ] {
+        is_logged(stage, &line).await?;
+    }
+    Ok(())
+}
+
+/// Some line of the log has all of these.
+async fn is_logged(stage: &Stage, parts: &[&str]) -> Result<()> {
+    let found = async || {
+        stage.app.log().lines().any(|line| parts.iter().all(|part| line.contains(part))).then_some(())
+    };
+    eventually(STEP_WITHIN, found).await.with_context(|| format!("{parts:?}; {}", stage.app.log_end()))
+}
+
+async fn a_word_is_in_the_log_without_its_reason(stage: &Stage) -> Result<()> {
+    if embedded_host_only(&workspace_root(), "under Spin each component has a log of its own")? {
+        return Ok(());
+    }
+    let escalated = |list: &Value| escalated(list).is_some();
+    let list = stage.api.until("/api/v1/incidents", STEP_WITHIN, escalated).await;
+    let list = list.context("no incident is a person's")?;
+    let id = self::escalated(&list).unwrap_or_default();
+    let token = format!("Bearer {}", stage.land.secrets().api);
+    let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
+    let body = br#"{"who":"ann\u001b[31m","why":"a-reason-of-hers"}"#;
+    let path = format!("/api/v1/incidents/{id}/resolve");
+    let answer = stage.send("POST", &path, &headers, body).await?;
+    ensure!(answer.status() == 202, "{}: {}", answer.status(), homeostat_e2e::text(&answer));
+    is_logged(stage, &["event=\"word_given\" component=\"api\"", "verb=\"resolve\"", "who=\"ann", id])
+        .await?;
+    let log = stage.app.log();
+    ensure!(!log.contains("a-reason-of-hers"), "the reason is in the log");
+    ensure!(!log.contains('\u{1b}'), "a control character is in the log");
+    Ok(())
+}
+
+fn escalated(list: &Value) -> Option<&str> {
+    let mut items = list["items"].as_array()?.iter();
+    items.find(|item| item["state"] == "escalated")?["id"].as_str()
 }
 
 async fn a_release_that_does_not_come_up_is_replaced_by_the_last_good_one(stage: &Stage) -> Result<()> {

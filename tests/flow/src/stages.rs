@@ -106,6 +106,7 @@ impl Step for Relay {
             outputs: self.pass_on(&event, input),
             timers: vec![],
             writes: vec![count, shown],
+            notes: vec![],
         }))
     }
 }

@@ -83,8 +83,9 @@ fn output() -> impl Strategy<Value = Output> {
 
 fn effects() -> impl Strategy<Value = Effects> {
     let state = vec((named("s"), proptest::option::of(text())), 0..3);
-    (state, vec(output(), 0..2), vec(timer(), 0..3), vec(write(), 0..8))
-        .prop_map(|(state, outputs, timers, writes)| Effects { state, outputs, timers, writes })
+    (state, vec(output(), 0..2), vec(timer(), 0..3), vec(write(), 0..8)).prop_map(
+        |(state, outputs, timers, writes)| Effects { state, outputs, timers, writes, notes: Vec::new() },
+    )
 }
 
 fn with_rising_scores(mut all: Vec<Effects>) -> Vec<Effects> {

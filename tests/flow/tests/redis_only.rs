@@ -68,6 +68,7 @@ async fn a_planted_key_of_another_type_refuses_a_commit_whole() {
             outputs: vec![output],
             timers: vec![Timer::Set { name: "t".to_owned(), fields: vec![], due_ms: 1 }],
             writes: vec![Write::Set { key: "plain".to_owned(), value: vec![], ttl_ms: None }],
+            notes: vec![],
         };
         let commit = commit_of(&shard, &batch, &effects);
         let refused = world.store.commit(&commit).await;

@@ -9,8 +9,9 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use crate::group::Group;
 use crate::http;
 use crate::port::free_port;
 use crate::runtime::{self, Chores, INTERNAL_TOKEN, Kind, Launch, Runtime, runtime};
@@ -88,7 +89,8 @@ pub enum AppError {
 /// A running app; killed when dropped.
 #[derive(Debug)]
 pub struct App {
-    child: Child,
+    group: Group,
+    kind: Kind,
     url: String,
     log: PathBuf,
     chores: Option<Chores>,
@@ -179,9 +181,10 @@ impl App {
             File::options().create(true).append(true).open(&log).map_err(io("cannot open the app's log"))?;
         let err = out.try_clone().map_err(io("cannot open the app's log"))?;
         let mut command = command(setup, port);
-        command.stdin(Stdio::null()).stdout(out).stderr(err).kill_on_drop(true);
-        let child = command.spawn().map_err(io(&format!("cannot start {}", setup.binary.display())))?;
-        Ok(Self { child, url: format!("http://127.0.0.1:{port}"), log, chores: None })
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let group = Group::spawn(command, setup.kind.joins());
+        let group = group.map_err(io(&format!("cannot start {}", setup.binary.display())))?;
+        Ok(Self { group, kind: setup.kind, url: format!("http://127.0.0.1:{port}"), log, chores: None })
     }
 
     /// Waits until `/ready` answers 200 and tells of this version of the configuration or a later
@@ -191,7 +194,7 @@ impl App {
     /// [`AppError`] with the end of the log when it does not get there.
     pub async fn wait_ready(&mut self, config_version: u64) -> Result<(), AppError> {
         let ready_url = format!("{}/ready", self.url);
-        let child = &mut self.child;
+        let child = &mut self.group;
         let outcome = eventually(READY_WITHIN, async || match child.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
             _ => is_ready(&ready_url, config_version).await.then_some(Ok(())),
@@ -206,7 +209,12 @@ impl App {
 
     /// Its process, while it runs.
     pub fn id(&self) -> Option<u32> {
-        self.child.id()
+        self.group.id()
+    }
+
+    /// What it runs on.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// `http://127.0.0.1:port`.
@@ -224,27 +232,24 @@ impl App {
         std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    /// SIGKILL: no chance to tidy up.
+    /// SIGKILL to every process of it: no chance to tidy up.
     ///
     /// # Errors
     /// When the process cannot be killed.
     pub async fn kill(&mut self) -> Result<(), AppError> {
-        self.child
+        self.group
             .kill()
             .await
             .map_err(|source| AppError::Io { what: "cannot kill the app".to_owned(), source })
     }
 
-    /// SIGTERM, without waiting.
+    /// SIGTERM, or what Spin stops on, without waiting.
     ///
     /// # Errors
     /// When the process cannot be signalled.
     pub fn ask_to_stop(&self) -> Result<(), AppError> {
         let io = |source| AppError::Io { what: "cannot signal the app".to_owned(), source };
-        let pid = self.child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?));
-        // No id: it has ended already.
-        let Some(pid) = pid else { return Ok(()) };
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(|error| io(error.into()))
+        self.group.signal(self.kind.stop_signal()).map_err(io)
     }
 
     /// Waits until it has ended by itself.
@@ -252,7 +257,7 @@ impl App {
     /// # Errors
     /// [`AppError::TimedOut`] when it has not.
     pub async fn wait_end(&mut self) -> Result<ExitStatus, AppError> {
-        match tokio::time::timeout(STOP_WITHIN, self.child.wait()).await {
+        match tokio::time::timeout(STOP_WITHIN, self.group.wait()).await {
             Ok(ended) => {
                 ended.map_err(|source| AppError::Io { what: "cannot wait for the app".to_owned(), source })
             }
@@ -260,7 +265,7 @@ impl App {
         }
     }
 
-    /// SIGTERM, and waits.
+    /// Asks it to stop, and waits.
     ///
     /// # Errors
     /// As [`App::ask_to_stop`] and [`App::wait_end`].

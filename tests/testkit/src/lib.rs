@@ -12,6 +12,7 @@ pub mod company;
 pub mod fault;
 pub mod github;
 pub mod gitlab;
+pub mod group;
 pub mod http;
 pub mod kubernetes;
 pub mod landscape;

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::port::free_port;
 
 /// How long a server may take to answer: loading an append-only file on a busy machine takes a while.
@@ -95,6 +97,28 @@ impl RedisServer {
             self.kill()?;
         }
         self.launch()
+    }
+
+    /// Lets the server hang (SIGSTOP): connections stay, nothing is answered.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Ends [`RedisServer::pause`]: what was sent meanwhile is carried out now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        let id = self.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let id = id.ok_or_else(|| io::Error::other("the redis-server is not running"))?;
+        Ok(kill_process(id, signal)?)
     }
 
     fn launch(&mut self) -> io::Result<()> {

@@ -6,9 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::app::AppError;
+use crate::group::Joins;
 use crate::http;
 
 /// The variable that chooses: `embedded` (as when it is not set) or `spin`.
@@ -52,7 +54,7 @@ pub struct Launch<'a> {
 pub fn runtime(root: &Path) -> Result<Runtime, AppError> {
     let missing = |path: &str, remedy| AppError::Missing { path: PathBuf::from(path), remedy };
     match std::env::var(CHOICE).as_deref() {
-        Err(_) | Ok("" | "embedded") => Ok(Runtime { kind: Kind::Embedded, binary: find_homeostat(root)? }),
+        Err(_) | Ok("" | "embedded") => Ok(Runtime { kind: Kind::Embedded, binary: homeostat_binary(root)? }),
         Ok("spin") => {
             let binary = on_path("spin").ok_or_else(|| missing("spin", "install Spin 4.1 or later"))?;
             Ok(Runtime { kind: Kind::Spin, binary })
@@ -61,8 +63,12 @@ pub fn runtime(root: &Path) -> Result<Runtime, AppError> {
     }
 }
 
-/// `HOMEOSTAT_BIN`, else the newest of the debug and the release build.
-fn find_homeostat(root: &Path) -> Result<PathBuf, AppError> {
+/// The program `homeostat`, for its own commands, whatever runs the app: `HOMEOSTAT_BIN`, else the
+/// newest of the debug and the release build.
+///
+/// # Errors
+/// [`AppError::Missing`] with the command that builds it.
+pub fn homeostat_binary(root: &Path) -> Result<PathBuf, AppError> {
     if let Some(path) = std::env::var_os("HOMEOSTAT_BIN") {
         return Ok(PathBuf::from(path));
     }
@@ -76,6 +82,38 @@ fn find_homeostat(root: &Path) -> Result<PathBuf, AppError> {
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Whether a test is skipped, since it is about what only the embedded host does; says why.
+///
+/// # Errors
+/// As [`runtime`].
+#[expect(clippy::print_stderr, reason = "whoever reads the test's output is to see what was left out")]
+pub fn embedded_host_only(root: &Path, why: &str) -> Result<bool, AppError> {
+    let skipped = runtime(root)?.kind == Kind::Spin;
+    if skipped {
+        eprintln!("skipped, embedded host only: {why}");
+    }
+    Ok(skipped)
+}
+
+impl Kind {
+    /// Spin runs a process for each kind of trigger, which end together only as a group; the
+    /// embedded host is one process.
+    pub fn joins(self) -> Joins {
+        match self {
+            Self::Embedded => Joins::Callers,
+            Self::Spin => Joins::Own,
+        }
+    }
+
+    /// The signal that asks it to stop: `spin up` stops its triggers on SIGINT.
+    pub fn stop_signal(self) -> Signal {
+        match self {
+            Self::Embedded => Signal::TERM,
+            Self::Spin => Signal::INT,
+        }
+    }
 }
 
 impl Runtime {

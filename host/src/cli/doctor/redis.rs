@@ -1,11 +1,13 @@
-//! Redis itself: there, durable, keeping everything, and of one mind about the time.
+//! Redis itself: there, taking writes, durable, keeping everything, and of one mind about the time.
 //!
-//! Does not: write; what a managed Redis does not tell is skipped.
+//! Does not: write more than the probe that `/ready` writes too; what a managed Redis does not tell
+//! is skipped.
 
 use std::collections::BTreeMap;
 
 use homeostat_adapter_native::NativeRedis;
 use homeostat_flow::name::cell_key;
+use homeostat_flow::probe::takes_writes;
 use homeostat_flow::{Redis, Reply, ScriptStore};
 
 use super::finding::Finding;
@@ -49,11 +51,22 @@ pub(super) async fn look(setup: &Setup, findings: &mut Vec<Finding>) -> Option<S
         return None;
     }
     findings.push(Finding::ok(CHECK, format!("answers at {place}")));
+    findings.push(writable(&redis).await);
     findings.extend(durability(&told(&redis).await));
     findings.extend(info(&redis).await);
     findings.extend(skew(&redis).await);
     findings.extend(shards(&redis).await);
     Some(ScriptStore::new(redis, cell()))
+}
+
+async fn writable(redis: &NativeRedis) -> Finding {
+    match takes_writes(redis).await {
+        Ok(()) => Finding::ok(CHECK, "takes writes"),
+        Err(refused) => {
+            let text = format!("takes no writes, so every webhook is refused: {}", refused.error);
+            Finding::wrong(CHECK, text, format!("{}; docs/runbooks/not-ready.md", refused.mend))
+        }
+    }
 }
 
 fn unreachable(place: &str, origin: &str, error: &str) -> Finding {
@@ -145,12 +158,21 @@ fn judge_info(fields: &BTreeMap<&str, &str>) -> Vec<Finding> {
             findings.push(Finding::wrong(CHECK, format!("the {what} of its append-only file failed"), mend));
         }
     }
-    let (used, most) = (number("used_memory"), number("maxmemory"));
-    if most > 0 && used.saturating_mul(100) / most > MEMORY_WARN_PERCENT {
-        let text = format!("uses {} of the {} MB it may", used >> 20, most >> 20);
-        findings.push(Finding::warn(CHECK, text, "raise maxmemory: at the limit it refuses every webhook"));
-    }
+    findings.extend(memory(number("used_memory"), number("maxmemory")));
     findings
+}
+
+/// In bytes; a limit of zero is none.
+fn memory(used: u64, most: u64) -> Option<Finding> {
+    let text = format!("uses {} of the {} MB it may", used >> 20, most >> 20);
+    if most == 0 || used.saturating_mul(100) / most <= MEMORY_WARN_PERCENT {
+        return None;
+    }
+    Some(if used >= most {
+        Finding::wrong(CHECK, format!("{text}, and refuses every webhook"), "raise maxmemory")
+    } else {
+        Finding::warn(CHECK, text, "raise maxmemory: at the limit it refuses every webhook")
+    })
 }
 
 async fn skew(redis: &NativeRedis) -> Option<Finding> {
@@ -225,6 +247,9 @@ mod tests {
         check("aof_last_write_status:err aof_last_bgrewrite_status:err", &[Wrong, Wrong]);
         check("used_memory:80 maxmemory:100", &[]);
         check("used_memory:81 maxmemory:100", &[Warn]);
+        check("used_memory:99 maxmemory:100", &[Warn]);
+        check("used_memory:100 maxmemory:100", &[Wrong]);
+        check("used_memory:101 maxmemory:100", &[Wrong]);
         check("", &[]);
     }
 

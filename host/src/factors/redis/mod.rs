@@ -33,8 +33,9 @@ use shared::is_shareable;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one reply may take: longer than any script or blocking read a component needs, so that
-/// only a server that hangs meets it. Spin has no such limit.
-pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// only a server that hangs meets it, and less than a request's 30 s, so that its component can
+/// still answer. Spin has no such limit.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Connections one instance may hold open, as in Spin.
 pub const CONNECTIONS_PER_INSTANCE_MAX: usize = 1024;
