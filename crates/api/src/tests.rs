@@ -341,6 +341,25 @@ fn lists_are_paged_without_gap_or_overlap() {
 }
 
 #[test]
+fn the_last_page_of_a_list_leads_nowhere() {
+    let mut api = with_incidents(&["resolved", "open", "resolved"]);
+    let mut check = |query: &str, items: usize, more: bool| {
+        let (_, page) = api.get(&format!("/api/v1/incidents?{query}"));
+        assert_eq!(page["items"].as_array().unwrap().len(), items, "{query}");
+        assert_eq!(page["next"].is_string(), more, "{query}: {page}");
+    };
+    check("limit=2", 2, true);
+    check("limit=3", 3, false);
+    check("limit=4", 3, false);
+    check("limit=1&state=open", 1, false);
+    check("limit=1&state=resolved", 1, true);
+    let (_, first) = api.get("/api/v1/incidents?limit=1&state=resolved");
+    let next = first["next"].as_str().unwrap();
+    let (_, second) = api.get(&format!("/api/v1/incidents?limit=1&state=resolved&cursor={next}"));
+    assert_eq!((second["items"][0]["id"].as_str(), &second["next"]), (Some("i0"), &Value::Null));
+}
+
+#[test]
 fn lists_are_filtered() {
     let mut api = with_incidents(&["open", "open", "resolved", "resolved"]);
     let mut check = |query: &str, expected: &[&str]| {
