@@ -190,6 +190,11 @@ async fn the_doctor_names_what_is_wrong(operator: &Operator<'_>) -> Result<()> {
 async fn a_payload_is_signed_and_taken_once(operator: &Operator<'_>) -> Result<()> {
     operator.write("ping.json", r#"{"zen":"Keep it logically awesome.","hook_id":1}"#)?;
     operator.runs("send github ping.json --event ping").await?.with(0, "ignored")?;
+    operator.write("broken.json", "{")?;
+    let broken = "send generic broken.json --delivery broken-1";
+    operator.runs(broken).await?.with(1, "homeostat dead list --kind ingest")?;
+    operator.runs("send github/team-a ping.json --event ping").await?.with(1, "[[source]] name = ")?;
+    operator.runs("send github ping.json --event ping --scheme foo").await?.with(2, "hmac-body")?;
     operator.runs("send github ping.json").await?.with(2, "--event")?;
     operator.runs("send hithub ping.json").await?.with(2, "github, gitlab")?;
     operator.runs("send github none.json --event ping").await?.with(2, "none.json")?;
