@@ -31,7 +31,13 @@ const LIMITS: Limits = Limits { timeout: Duration::from_secs(35), body_bytes_max
 #[derive(Args)]
 pub(super) struct Address {
     /// Where the app serves
-    #[arg(long, env = "HOMEOSTAT_URL", default_value = "http://127.0.0.1:3000", value_name = "URL")]
+    #[arg(
+        long,
+        env = "HOMEOSTAT_URL",
+        default_value = "http://127.0.0.1:3000",
+        value_name = "URL",
+        global = true
+    )]
     pub(super) url: String,
 }
 
@@ -41,10 +47,10 @@ pub(super) struct Connection {
     #[command(flatten)]
     pub(super) address: Address,
     /// The API token; otherwise the one kept in the state folder
-    #[arg(long, env = "HOMEOSTAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "HOMEOSTAT_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
     token: Option<String>,
     /// The app's state folder, which holds its API token [default: .homeostat, for an app on this machine]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", global = true)]
     pub(super) state_dir: Option<PathBuf>,
 }
 

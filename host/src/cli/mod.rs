@@ -190,6 +190,14 @@ mod tests {
                     --request-timeout 5 --log-format json";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).map(|arguments| arguments.command);
         assert!(matches!(arguments, Ok(Command::Up(_))));
+        for line in [
+            "homeostat dead list --json --limit 5 --url http://h --token t --state-dir s",
+            "homeostat dead --json --url http://h list",
+            "homeostat dead replay --event e1 --json",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split_whitespace());
+            assert!(matches!(arguments.map(|arguments| arguments.command), Ok(Command::Dead(_))), "{line}");
+        }
         let bad = Arguments::try_parse_from(["homeostat", "up", "--variable", "no-equals-sign"]);
         assert!(bad.is_err());
     }
