@@ -11,7 +11,7 @@ use http::header::{ETAG, IF_MATCH};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::client::{Answered, Client, Connection};
+use super::client::{Answered, Client, ClientError, Connection};
 use super::{CliError, output};
 use crate::compose::read_config;
 pub(super) use difference::{Change, difference};
@@ -87,10 +87,16 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
 }
 
 /// The configuration in force and its version.
-pub(super) async fn in_force(client: &Client) -> Result<(u64, Config), CliError> {
+///
+/// # Errors
+/// When the app refuses or does not answer, or it is no Homeostat.
+pub(super) async fn in_force(client: &Client) -> Result<(u64, Config), ClientError> {
     let answer = client.get("/api/v1/config", &[]).await?;
-    let version =
-        version(&answer).ok_or_else(|| anyhow::anyhow!("the app names no version of its configuration"))?;
+    let unversioned = || ClientError::Foreign {
+        url: answer.url.clone(),
+        why: "it names no version of its configuration".to_owned(),
+    };
+    let version = version(&answer).ok_or_else(unversioned)?;
     Ok((version, answer.json()?))
 }
 

@@ -13,6 +13,7 @@ mod machine;
 mod redis;
 mod secrets;
 mod setup;
+mod webhooks;
 
 use std::path::PathBuf;
 
@@ -69,14 +70,15 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let client = arguments.connection.open()?;
     let mut findings = machine::versions().await;
     let setup = Setup::read(&arguments, &mut findings);
-    let seen = app::look(&client, &mut findings).await;
-    let direct = redis::look(&setup, &mut findings).await;
+    let seen = app::look(&client, &arguments.connection, &mut findings).await;
+    let direct = redis::look(&setup, &seen, &mut findings).await;
     app::readiness(&seen, direct.is_some(), &mut findings);
     findings.extend(backlog::look(&seen, direct).await);
     secrets::look(&arguments, &setup, &mut findings);
     app::configuration(&seen, &setup, &mut findings);
     connectors::look(&setup, &mut findings).await;
-    app::silence(&client, &seen, u64::from(arguments.silent_hours), &mut findings).await;
+    let has_secret = |name: &str| setup.variable(name).is_some();
+    webhooks::look(&client, &seen, &has_secret, arguments.silent_hours, &mut findings).await;
     report(&findings, arguments.json)
 }
 

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::app::{AppError, OnReady};
+use crate::state_dir::REDIS_ADDRESS_FILE;
 use crate::ticker::Ticker;
 
 const FAILURE: u8 = 1;
@@ -156,6 +157,12 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
         Command::Tick(arguments) => tick::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
     }
+}
+
+/// The Redis server of the operator's own that the app of a state folder was last started with.
+fn redis_named_in(folder: &Path) -> Option<String> {
+    let kept = std::fs::read_to_string(folder.join(REDIS_ADDRESS_FILE)).ok()?;
+    Some(kept.trim().to_owned()).filter(|address| !address.is_empty())
 }
 
 /// The private Redis server that was last started on a state folder.

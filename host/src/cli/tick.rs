@@ -16,7 +16,7 @@ use crate::compose::cell;
 
 const EXAMPLES: &str = "\
 Examples:
-  homeostat tick                                      the Redis server of ./.homeostat
+  homeostat tick                                      the Redis server of the app of ./.homeostat
   homeostat tick --redis redis://10.0.0.5:6379        a Redis server of your own
   homeostat tick --internal-token TOKEN --url URL     through the app, as POST /internal/tick
 
@@ -94,9 +94,10 @@ async fn over_http(connection: &Connection, token: &str) -> Result<Ticked, CliEr
 }
 
 async fn directly(arguments: &Arguments) -> Result<Ticked, CliError> {
-    let kept = || super::redis_of_folder(arguments.connection.folder());
+    let folder = arguments.connection.folder();
+    let kept = || super::redis_named_in(folder).or_else(|| super::redis_of_folder(folder));
     let url = arguments.redis.clone().or_else(kept).ok_or_else(|| {
-        let folder = arguments.connection.folder().display();
+        let folder = folder.display();
         CliError::Usage(format!(
             "no Redis server is known: {folder} has none; name one with --redis or REDIS_URL, name the app's \
              --state-dir, or tick through the app with --internal-token"
