@@ -70,13 +70,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (version, current) = in_force(&client).await?;
     let changes = difference(&current, &wanted);
     let applied = !changes.is_empty() && !arguments.dry_run;
-    if !arguments.json {
-        show(&changes, version, arguments.dry_run);
-    }
+    let before = version;
     let (version, published) = if applied { put(&client, &wanted, version).await? } else { (version, true) };
     if arguments.json {
         return output::json(&Report { version, applied, published, changes });
     }
+    show(&changes, before, arguments.dry_run);
     if applied {
         output::line(&format!("in force as version {version}"));
     }
@@ -109,7 +108,7 @@ fn show(changes: &[Change], version: u64, dry_run: bool) {
         return output::line(&format!("nothing to change: version {version} says the same"));
     }
     let count = changes.len();
-    let verb = if dry_run { "would change" } else { "changes" };
+    let verb = if dry_run { "would change" } else { "changed" };
     output::line(&format!(
         "{count} {} against version {version} {verb}:",
         if count == 1 { "line" } else { "lines" }

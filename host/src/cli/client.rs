@@ -80,6 +80,17 @@ pub(super) enum ClientError {
     Foreign { url: String, why: String },
 }
 
+impl ClientError {
+    /// The status of the app's answer, where it gave one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unauthorised(_) => Some(StatusCode::UNAUTHORIZED.as_u16()),
+            Self::Refused { status, .. } => Some(status.as_u16()),
+            _ => None,
+        }
+    }
+}
+
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {

@@ -18,6 +18,7 @@ mod webhooks;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::client::Connection;
 use super::{CliError, output};
@@ -29,7 +30,7 @@ Examples:
   homeostat doctor                                   this machine, and the app on port 3000 if it runs
   homeostat doctor --config homeostat.toml           the file too, against what is in force
   homeostat doctor --url https://homeostat.example --token TOKEN     an app elsewhere
-  homeostat doctor --json | jq '.[] | select(.level != \"ok\")'
+  homeostat doctor --json | jq '.items[] | select(.level != \"ok\")'
 
 Levels: ok; skip, could not be looked at; warn, works and may surprise; wrong, mend it.
 docs/runbooks says more about each.
@@ -85,17 +86,17 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
 fn report(findings: &[Finding], json: bool) -> Result<(), CliError> {
     let wrong = findings.iter().filter(|finding| finding.level == Level::Wrong).count();
     let warned = findings.iter().filter(|finding| finding.level == Level::Warn).count();
+    let summary = match wrong {
+        0 => None,
+        1 => Some("1 thing is wrong; what to do is said below it".to_owned()),
+        _ => Some(format!("{wrong} things are wrong; what to do is said below each")),
+    };
     if json {
-        output::json(&findings)?;
+        let error = summary.as_deref().map(|message| json!({ "message": message, "exit_code": 1 }));
+        output::json(&json!({ "items": findings, "next": null, "error": error }))?;
     } else {
         findings.iter().for_each(|finding| output::line(&finding.to_string()));
         output::line(&format!("{} looked at: {wrong} wrong, {warned} to know about", findings.len()));
     }
-    match wrong {
-        0 => Ok(()),
-        1 => Err(CliError::Failure(anyhow::anyhow!("1 thing is wrong; what to do is said below it"))),
-        _ => {
-            Err(CliError::Failure(anyhow::anyhow!("{wrong} things are wrong; what to do is said below each")))
-        }
-    }
+    summary.map_or(Ok(()), |summary| Err(CliError::Answered(summary)))
 }

@@ -16,6 +16,7 @@ use homeostat_schema::secret::SecretList;
 use homeostat_sources::{Instance, Source};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::client::{Address, Answered, Client};
 use super::{CliError, output};
@@ -132,6 +133,9 @@ struct Report {
     /// What became of each part of a batch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     items: Vec<Part>,
+    /// What the command says of it; the app says nothing here.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -195,19 +199,20 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
         return Err(refused(&client, source, secret.is_some(), &answer));
     }
     let report: Report = answer.json()?;
-    let not_understood = report.not_understood(answer.status);
-    if arguments.json {
+    finished(report, answer.status, arguments.json)
+}
+
+/// Prints what became of it, and fails when it was not understood.
+fn finished(mut report: Report, status: StatusCode, json: bool) -> Result<(), CliError> {
+    let why = report.not_understood(status).map(output::plain);
+    let wrong = why.map(|why| format!("not understood: {why}; kept: `homeostat dead list --kind ingest`"));
+    if json {
+        report.error = wrong.as_ref().map(|message| json!({ "message": message, "exit_code": 1 }));
         output::json(&report)?;
-    } else if not_understood.is_none() || !report.accepted.is_empty() {
+    } else if wrong.is_none() || !report.accepted.is_empty() {
         output::line(&told(&report));
     }
-    match not_understood {
-        None => Ok(()),
-        Some(why) => Err(CliError::Failure(anyhow::anyhow!(
-            "not understood: {}; kept: `homeostat dead list --kind ingest`",
-            output::plain(why)
-        ))),
-    }
+    wrong.map_or(Ok(()), |wrong| Err(CliError::Answered(wrong)))
 }
 
 /// The payload, up to what its source may send.

@@ -97,7 +97,19 @@ async fn mistakes_are_told_with_what_to_do(operator: &Operator<'_>) -> Result<()
     operator.runs("incidents --state nowhere").await?.with(2, "awaiting-approval")?;
     operator.runs("incidents 0197f5a0-0000-7000-8000-000000000000").await?.with(1, "homeostat incidents")?;
     operator.runs("incidents ../config").await?.with(2, "letters, digits and dashes")?;
-    operator.runs("approve 0197f5a0 --who ann").await?.with(2, "--why").map(drop)
+    operator.runs("approve 0197f5a0 --who ann").await?.with(2, "--why")?;
+    an_error_is_json_where_that_is_asked_for(operator).await
+}
+
+async fn an_error_is_json_where_that_is_asked_for(operator: &Operator<'_>) -> Result<()> {
+    let refused = operator.runs_with("incidents --json", &[("HOMEOSTAT_TOKEN", "guessed")]).await?;
+    let refused = refused.with(1, "HOMEOSTAT_TOKEN")?.json()?;
+    ensure!(refused["error"]["status"] == 401 && refused["error"]["exit_code"] == 1, "{refused}");
+    let wrong = operator.runs("incidents --json --state nowhere").await?.with(2, "")?.json()?;
+    ensure!(wrong["error"]["exit_code"] == 2, "{wrong}");
+    let list = operator.runs("dead list --json --limit 5").await?.with(0, "")?.json()?;
+    ensure!(list["items"].is_array() && list["next"].is_null(), "{list}");
+    Ok(())
 }
 
 async fn a_configuration_is_shown_before_it_is_in_force(operator: &Operator<'_>) -> Result<()> {
@@ -112,6 +124,7 @@ async fn a_configuration_is_shown_before_it_is_in_force(operator: &Operator<'_>)
         shown["applied"] == false && shown["changes"].as_array().is_some_and(|all| all.len() == 1),
         "{shown}"
     );
+    ensure!(shown["changes"][0]["to"] == "approve", "{shown}");
     let next = shown["version"].as_u64().context("a version")? + 1;
     operator.runs("apply homeostat.toml").await?.with(0, &format!("in force as version {next}"))?;
     operator.runs("apply homeostat.toml").await?.with(0, "nothing to change").map(drop)
@@ -133,7 +146,7 @@ fn variables(stage: &Stage) -> Vec<(String, String)> {
 }
 
 fn level<'a>(findings: &'a Value, says: &str) -> Option<&'a str> {
-    let found = findings.as_array()?.iter();
+    let found = findings["items"].as_array()?.iter();
     found
         .filter(|finding| finding["text"].as_str().is_some_and(|text| text.contains(says)))
         .find_map(|finding| finding["level"].as_str())
@@ -182,7 +195,10 @@ async fn the_doctor_names_what_is_wrong(operator: &Operator<'_>) -> Result<()> {
     let elsewhere = format!("http://{}", operator.stage.redis.url().trim_start_matches("redis://"));
     operator.runs_with("doctor", &[("HOMEOSTAT_URL", &elsewhere)]).await?.with(1, "another program")?;
     let nowhere = [("HOMEOSTAT_URL", "http://127.0.0.1:1")];
-    operator.runs_with("doctor", &nowhere).await?.with(1, "nothing answers at http://127.0.0.1:1").map(drop)
+    let dead = operator.runs_with("doctor --json", &nowhere).await?.with(1, "")?.json()?;
+    ensure!(level(&dead, "nothing answers at http://127.0.0.1:1") == Some("wrong"), "{dead:#}");
+    ensure!(dead["error"]["exit_code"] == 1, "{dead:#}");
+    Ok(())
 }
 
 async fn a_payload_is_signed_and_taken_once(operator: &Operator<'_>) -> Result<()> {
@@ -191,6 +207,8 @@ async fn a_payload_is_signed_and_taken_once(operator: &Operator<'_>) -> Result<(
     operator.write("broken.json", "{")?;
     let broken = "send generic broken.json --delivery broken-1";
     operator.runs(broken).await?.with(1, "homeostat dead list --kind ingest")?;
+    let broken = operator.runs(&format!("{broken}-json --json")).await?.with(1, "")?.json()?;
+    ensure!(broken["ignored"].is_string() && broken["error"]["exit_code"] == 1, "{broken}");
     operator.runs("send github/team-a ping.json --event ping").await?.with(1, "[[source]] name = ")?;
     operator.runs("send github ping.json --event ping --scheme foo").await?.with(2, "hmac-body")?;
     operator.runs("send github ping.json").await?.with(2, "--event")?;
@@ -227,7 +245,7 @@ async fn an_incident_is_listed_told_and_approved(operator: &Operator<'_>) -> Res
     ensure!(list.out.starts_with("STATE"), "{}", list.out);
     let list =
         operator.runs(&format!("incidents --service {SHOP} --limit 1 --json")).await?.with(0, "")?.json()?;
-    ensure!(list[0]["id"] == id, "{list}");
+    ensure!(list["items"][0]["id"] == id && list["next"].is_null(), "{list}");
     operator.runs("incidents --env nowhere").await?.with(0, "no incidents")?;
     operator.runs(&format!("incidents {id}")).await?.with(0, &format!("homeostat approve {id}"))?;
     operator.runs(&format!("approve {id} --who ann --why checked")).await?.with(0, "approve: taken")?;
