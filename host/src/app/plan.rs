@@ -81,7 +81,7 @@ impl Plan {
 impl Inputs {
     pub(super) fn read(options: &Options) -> Result<Self, AppError> {
         let file = options.manifest.display().to_string();
-        let manifest = Manifest::parse(&file, &read(&options.manifest)?)?;
+        let manifest = Manifest::parse(&file, &read_manifest(&options.manifest)?)?;
         let runtime = match &options.runtime_config {
             Some(path) => RuntimeConfig::parse(&path.display().to_string(), &read(path)?)?,
             None => RuntimeConfig::default(),
@@ -336,6 +336,15 @@ fn check_dev_mode(variables: &BTreeMap<String, String>, listen: SocketAddr) -> R
         return Err(AppError::DevModeOpen(listen));
     }
     Ok(dev_mode)
+}
+
+fn read_manifest(path: &Path) -> Result<String, AppError> {
+    match read(path) {
+        Err(AppError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(AppError::NoManifest(path.to_owned()))
+        }
+        read => read,
+    }
 }
 
 fn read(path: &Path) -> Result<String, AppError> {

@@ -5,14 +5,15 @@
 //! Does not: do the work; a doorbell only wakes a worker.
 
 use clap::Args;
-use homeostat_adapter_native::tick_once;
-use homeostat_flow::{Lag, TickReport};
+use homeostat_adapter_native::{NativeRedis, tick_once};
+use homeostat_flow::{Lag, StoreError, TickReport};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Connection, bearer};
 use super::{CliError, output};
 use crate::compose::cell;
+use crate::trigger_redis::shown;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -103,8 +104,16 @@ async fn directly(arguments: &Arguments) -> Result<Ticked, CliError> {
              --state-dir, or tick through the app with --internal-token"
         ))
     })?;
-    let failed = |error: homeostat_flow::StoreError| {
-        anyhow::anyhow!("{error}. Is the app, and with it Redis, running? Else name the server with --redis")
+    if NativeRedis::new(&url).is_err() {
+        return Err(CliError::Usage(format!("{}: expected redis://HOST:PORT", shown(&url))));
+    }
+    let failed = |error: StoreError| match error.remedy() {
+        Some(remedy) => anyhow::anyhow!(remedy),
+        None => {
+            anyhow::anyhow!(
+                "{error}. Is the app, and with it Redis, running? Else name the server with --redis"
+            )
+        }
     };
     Ok(tick_once(&url, cell()).await.map_err(failed)?.into())
 }

@@ -149,7 +149,7 @@ async fn exit_codes_tell_usage_from_failure() -> Result<()> {
     check(&["--no-such-flag"], 2, "--no-such-flag").await?;
     check(&["--variable", "nonsense"], 2, "NAME=VALUE").await?;
     check(&["--from", "bad.toml"], 2, "bad.toml:1: the top level lacks the field `application`").await?;
-    check(&["--from", "none.toml"], 2, "none.toml").await?;
+    check(&["--from", "none.toml"], 2, "none.toml: no such file; start it in the folder").await?;
     check(&["--runtime-config-file", "bad.toml"], 2, "bad.toml:1: unknown field `spin_manifest_version`")
         .await?;
     check(&["--variable", "nope=1"], 2, "no such variable").await?;

@@ -98,6 +98,11 @@ async fn mistakes_are_told_with_what_to_do(operator: &Operator<'_>) -> Result<()
     operator.runs("incidents 0197f5a0-0000-7000-8000-000000000000").await?.with(1, "homeostat incidents")?;
     operator.runs("incidents ../config").await?.with(2, "letters, digits and dashes")?;
     operator.runs("approve 0197f5a0 --who ann").await?.with(2, "--why")?;
+    let silent = [("HOMEOSTAT_WHO", " ")];
+    operator.runs_with("approve 0197f5a0 --why checked", &silent).await?.with(2, "may not be empty")?;
+    let unknown = operator.runs("approve inc-nope --who ann --why checked").await?;
+    let unknown = unknown.with(1, "`homeostat incidents` lists those there are")?;
+    ensure!(!unknown.err.contains("homeostat incidents inc-nope"), "{}", unknown.err);
     an_error_is_json_where_that_is_asked_for(operator).await
 }
 
@@ -266,5 +271,6 @@ async fn what_waits_is_rung(operator: &Operator<'_>) -> Result<()> {
     ensure!(ticked["rung"].is_u64(), "{ticked}");
     operator.runs("tick --internal-token guessed").await?.with(1, "internal_token")?;
     operator.runs("tick --redis redis://127.0.0.1:1").await?.with(1, "--redis")?;
+    operator.runs("tick --redis bogus").await?.with(2, "redis://HOST:PORT")?;
     operator.runs("tick").await?.with(2, "--state-dir").map(drop)
 }
