@@ -52,6 +52,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
     };
     let admission = admit(&parts, &access)?;
     let body = homeostat_front::receive(incoming, Announced::Allowed, BODY_MAX).await?;
+    let variables_set = homeostat_front::variable("variables_set").await?;
     let world = World {
         store: homeostat_front::store().await?,
         snapshots: &Shelf,
@@ -59,6 +60,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
         seed: homeostat_front::seed()?,
         dev_mode,
         body_key: homeostat_front::body_key().await?,
+        variables_set: &variables_set,
     };
     Ok(serve::serve(&world, admission, &parts, &body).await)
 }

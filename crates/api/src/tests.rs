@@ -249,8 +249,15 @@ impl Api {
         self.seed += 1;
         let (store, snapshots) = (&self.store, &self.shelf);
         let body_key = self.body_key.clone();
-        let world =
-            World { store, snapshots, now_ms: NOW, seed: [self.seed; 10], dev_mode: DevMode::Off, body_key };
+        let world = World {
+            store,
+            snapshots,
+            now_ms: NOW,
+            seed: [self.seed; 10],
+            dev_mode: DevMode::Off,
+            body_key,
+            variables_set: "github_token redis_url",
+        };
         match admit(&parts, &access) {
             Ok(admission) => block_on(serve(&world, admission, &parts, body.as_bytes())),
             Err(problem) => problem.into(),
@@ -419,6 +426,14 @@ fn a_word_sent_again_with_its_key_counts_once() {
         || told(&api.send("POST /api/v1/incidents/i0/approve", &[("idempotency-key", "k")], word)).1;
     assert_eq!(send()["duplicate"], false);
     assert_eq!(send()["duplicate"], true);
+}
+
+#[test]
+fn the_names_of_what_is_set_are_told_to_who_has_the_token() {
+    let mut api = Api::new();
+    let expected = json!({"known": true, "items": ["github_token", "redis_url"], "next": null});
+    assert_eq!(api.get("/api/v1/variables"), (200, expected));
+    assert_eq!(told(&variables::answer("")), (200, json!({"known": false, "items": [], "next": null})));
 }
 
 #[test]

@@ -170,9 +170,11 @@ async fn the_doctor_finds_nothing_wrong(operator: &Operator<'_>) -> Result<()> {
         "clock",
         "shards",
         "no dead letters",
-        "webhook secrets are set for github, generic",
-        "github_token is set",
+        "webhook secrets are set in the app for github, generic",
+        "github_token is set in the app",
         "says what the file says",
+        "GitHub: repository acme/shop can be read",
+        "Kubernetes: Deployment",
     ] {
         ensure!(level(&findings, says) == Some("ok"), "`{says}` is not ok: {findings:#}");
     }
@@ -182,6 +184,10 @@ async fn the_doctor_finds_nothing_wrong(operator: &Operator<'_>) -> Result<()> {
     let lines = operator.runs_with(&line, &environment).await?.with(0, "0 wrong")?;
     let never = lines.out.matches("never sent anything").count();
     ensure!(never <= 2, "{never} sources are waited for: {}", lines.out);
+    // Which variables the app has, it tells itself.
+    let bare = operator.runs(&format!("{line} --json")).await?.with(0, "")?.json()?;
+    ensure!(level(&bare, "webhook secrets are set in the app for github, generic") == Some("ok"), "{bare:#}");
+    ensure!(level(&bare, "github_token is set in the app and not in this shell") == Some("skip"), "{bare:#}");
     Ok(())
 }
 

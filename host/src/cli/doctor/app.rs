@@ -2,6 +2,8 @@
 //!
 //! Does not: need the app; whether it runs is one of the things looked at.
 
+use std::collections::BTreeSet;
+
 use homeostat_schema::config::Config;
 use http::StatusCode;
 use serde::Deserialize;
@@ -26,6 +28,8 @@ pub(super) struct Seen {
     config: Option<(u64, Config)>,
     dev_mode: bool,
     serves_here: bool,
+    /// Names of the variables it has, where it tells them.
+    pub(super) variables: Option<BTreeSet<String>>,
 }
 
 impl Seen {
@@ -109,11 +113,23 @@ pub(super) async fn look(client: &Client, connection: &Connection, findings: &mu
         .await
         .ok()
         .map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+    seen.variables = variables(client).await;
     match apply::in_force(client).await {
         Ok(config) => seen.config = Some(config),
         Err(error) => findings.push(untold(&error)),
     }
     seen
+}
+
+/// The names of its variables; `None` where it does not know them, as under Spin.
+async fn variables(client: &Client) -> Option<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct Names {
+        known: bool,
+        items: BTreeSet<String>,
+    }
+    let names: Names = client.get("/api/v1/variables", &[]).await.ok()?.json().ok()?;
+    names.known.then_some(names.items)
 }
 
 /// Nothing, or something else, is at the address.

@@ -60,7 +60,7 @@ impl Setup {
         let sources = VariableSources {
             providers: providers(arguments.runtime_config_file.as_deref(), findings),
             environment: environment(),
-            ..VariableSources::default()
+            flags: arguments.variables.iter().cloned().collect(),
         };
         let manifest = manifest(&arguments.from, findings);
         let config = config(arguments.config.as_deref(), findings);

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::app::Seen;
 use super::finding::Finding;
+use super::known::Known;
 use crate::cli::client::Client;
 use crate::cli::output;
 
@@ -18,11 +19,11 @@ const CHECK: &str = "webhooks";
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// Sources that sent nothing for long. `has_secret` is asked by the name of a variable.
+/// Sources that sent nothing for long.
 pub(super) async fn look(
     client: &Client,
     seen: &Seen,
-    has_secret: &dyn Fn(&str) -> bool,
+    known: &Known<'_>,
     silent_hours: u32,
     findings: &mut Vec<Finding>,
 ) {
@@ -35,7 +36,7 @@ pub(super) async fn look(
     let mut unused = Vec::new();
     for instance in Instance::all(config) {
         let Some(last) = last_heard(client, instance.name()).await else { continue };
-        let expected = named.contains(instance.name()) || has_secret(&instance.secret_variable());
+        let expected = named.contains(instance.name()) || known.is_set(&instance.secret_variable());
         if last.is_some() || expected {
             findings.push(heard(instance, last, now_ms, silent_ms));
         } else {
