@@ -13,6 +13,7 @@ mod bindings;
 pub mod cli;
 pub mod compose;
 pub mod config_file;
+pub mod durability;
 pub mod engine;
 pub mod factors;
 pub mod faults;

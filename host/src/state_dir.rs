@@ -18,6 +18,14 @@ const FOLDER_MODE: u32 = 0o700;
 /// Only the owner may read a secret.
 const SECRET_MODE: u32 = 0o600;
 
+/// The note that says where the app of the folder serves: there from its start until it is stopped
+/// in order, so that one which crashed is known.
+pub const SERVING_FILE: &str = "serving";
+
+/// The note that says which Redis server of the operator's own the app uses, without user and
+/// password.
+pub const REDIS_ADDRESS_FILE: &str = "redis-address";
+
 /// A locked state folder.
 pub struct StateDir {
     path: PathBuf,
@@ -82,6 +90,27 @@ impl StateDir {
         self.path.join(name)
     }
 
+    /// Keeps a note in the folder, over what it said before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&self, name: &str, text: &str) -> Result<(), StateDirError> {
+        let path = self.join(name);
+        std::fs::write(&path, format!("{text}\n")).map_err(at(&path))
+    }
+
+    /// Removes a note, if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget(&self, name: &str) -> Result<(), StateDirError> {
+        let path = self.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// The token kept in the folder, made on first use, and the file it is in.
     ///
     /// # Errors
@@ -127,6 +156,19 @@ mod tests {
         assert!(matches!(StateDir::open(folder.path()), Err(StateDirError::InUse(_))));
         drop(first);
         StateDir::open(folder.path())?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_note_is_kept_until_it_is_forgotten() -> Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let state = StateDir::open(folder.path())?;
+        state.forget(SERVING_FILE)?;
+        state.note(SERVING_FILE, "http://127.0.0.1:1")?;
+        state.note(SERVING_FILE, "http://127.0.0.1:2")?;
+        assert_eq!(std::fs::read_to_string(state.join(SERVING_FILE))?, "http://127.0.0.1:2\n");
+        state.forget(SERVING_FILE)?;
+        assert!(!state.join(SERVING_FILE).exists());
         Ok(())
     }
 

@@ -52,6 +52,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
     };
     let admission = admit(&parts, &access)?;
     let body = homeostat_front::receive(incoming, Announced::Allowed, BODY_MAX).await?;
+    let variables_set = homeostat_front::variable("variables_set").await?;
     let probe = admission.is_probe();
     let store = match probe {
         true => homeostat_front::probed_store().await?,
@@ -64,6 +65,7 @@ async fn answer(request: Request) -> Result<Answer, Refusal> {
         seed: homeostat_front::seed()?,
         dev_mode,
         body_key: homeostat_front::body_key().await?,
+        variables_set: &variables_set,
     };
     let answer = serve::serve(&world, admission, &parts, &body).await;
     if answer.status() == StatusCode::SERVICE_UNAVAILABLE && !probe {

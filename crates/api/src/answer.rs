@@ -99,7 +99,7 @@ impl From<Problem> for Answer {
 
 impl From<homeostat_flow::RedisError> for Problem {
     fn from(error: homeostat_flow::RedisError) -> Self {
-        Self::unavailable(error.to_string())
+        Self::unavailable(error.remedy().map_or_else(|| error.to_string(), str::to_owned))
     }
 }
 
@@ -156,6 +156,14 @@ mod tests {
         );
         assert_eq!(std::str::from_utf8(answer.body()).unwrap(), expected);
         assert_eq!(answer.headers()[CONTENT_LENGTH], expected.len().to_string());
+    }
+
+    #[test]
+    fn a_store_that_takes_no_writes_says_what_to_do_and_no_digest() {
+        let refused = "OOM command not allowed. script: 5a1f, on @user_script:150.";
+        let problem = Problem::from(homeostat_flow::RedisError::Refused(refused.to_owned()));
+        assert!(problem.detail.as_deref().is_some_and(|detail| detail.contains("maxmemory")), "{problem}");
+        assert!(!problem.to_string().contains("script"), "{problem}");
     }
 
     #[test]

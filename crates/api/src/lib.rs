@@ -33,6 +33,7 @@ pub mod query;
 pub mod route;
 pub mod serve;
 mod services;
+mod variables;
 pub mod webhook;
 
 pub use access::Access;

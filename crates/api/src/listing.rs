@@ -2,7 +2,7 @@
 //!
 //! Invariants: a request looks at no more than [`SCAN_MAX`] members, so a filter that matches
 //! little gives short pages with a cursor, not a long wait; a page ends where the next begins,
-//! however many members share a time.
+//! however many members share a time; a page that leaves nothing out has no cursor.
 
 use homeostat_flow::{Redis, Reply, views};
 use http::StatusCode;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::answer::{Answer, Problem, json};
 use crate::query::Cursor;
 
-/// Members looked at for one page: ten reads, some tens of milliseconds.
+/// Members looked at for one page: ten reads, some tens of milliseconds. A multiple of [`CHUNK`].
 pub(crate) const SCAN_MAX: usize = 1_000;
 
 /// Members read at once: a reply of well under a megabyte for events, a few for incidents.
@@ -49,29 +49,33 @@ pub(crate) async fn page<R: Redis, T: DeserializeOwned + Serialize>(
     let limit = usize::try_from(pick.limit).unwrap_or(SCAN_MAX);
     let mut page = Page { items: Vec::new(), next: None, unreadable: Vec::new() };
     let mut start = first_rank(redis, list, pick.cursor.as_ref()).await?;
-    let mut seen = 0;
-    while seen < SCAN_MAX {
+    let (mut seen, mut last) = (0, None);
+    loop {
         let members = members(redis, list, start).await?;
+        if seen == SCAN_MAX && !members.is_empty() {
+            return Ok(json(StatusCode::OK, &Page { next: last, ..page }));
+        }
         let values = values(redis, list, &members).await?;
         for ((member, score), value) in members.iter().zip(values) {
-            seen += 1;
             match value.map(|bytes| serde_json::from_slice::<T>(&bytes)) {
-                Some(Ok(item)) if (pick.matches)(&item) => page.items.push(item),
+                Some(Ok(item)) if (pick.matches)(&item) => {
+                    if page.items.len() == limit {
+                        return Ok(json(StatusCode::OK, &Page { next: last, ..page }));
+                    }
+                    page.items.push(item);
+                }
                 Some(Err(_)) => page.unreadable.push(member.clone()),
                 // Not asked for, or forgotten since.
                 Some(Ok(_)) | None => {}
             }
-            if page.items.len() == limit || seen == SCAN_MAX {
-                page.next = Some(Cursor { score: *score, member: member.clone() }.encode());
-                return Ok(json(StatusCode::OK, &page));
-            }
+            seen += 1;
+            last = Some(Cursor { score: *score, member: member.clone() }.encode());
         }
         if members.len() < CHUNK {
-            break;
+            return Ok(json(StatusCode::OK, &page));
         }
         start += members.len();
     }
-    Ok(json(StatusCode::OK, &page))
 }
 
 /// The newest values of a list that can be read, at most `count` members looked at.

@@ -116,6 +116,7 @@ fn about(method: &Method, path: &str) -> About {
             ..of("Applies a configuration, JSON or TOML; If-Match guards against another's change", &[])
         },
         "/api/v1/config" => of("The configuration; ETag is its version", &[]),
+        "/api/v1/variables" => of("Names of the variables that are set, where the host tells them", &[]),
         "/api/v1/undelivered" => {
             of("Deliveries to sinks that were given up, newest first", &["sink", "limit", "cursor"])
         }

@@ -50,6 +50,8 @@ pub enum Route {
     Config,
     /// Apply a configuration.
     ApplyConfig,
+    /// Names of the variables that are set.
+    Variables,
     /// List deliveries that were given up.
     Undelivered,
     /// Send one again, by sink and id.
@@ -140,8 +142,9 @@ static TABLE: LazyLock<Vec<Line>> = LazyLock::new(|| {
         line(post.clone(), "/api/v1/dead-letters/{id}/replay", Operators, |of| {
             Route::ReplayDeadLetter(part(of, "id"))
         }),
-        line(get, "/api/v1/config", Operators, |_| Route::Config),
+        line(get.clone(), "/api/v1/config", Operators, |_| Route::Config),
         line(put, "/api/v1/config", Operators, |_| Route::ApplyConfig),
+        line(get, "/api/v1/variables", Operators, |_| Route::Variables),
         line(post, "/internal/tick", Internal, |_| Route::Tick),
     ]
 });

@@ -16,6 +16,7 @@ use crate::port::Snapshots;
 use crate::route::{self, Route};
 use crate::{
     configuration, dead, events, gate, health, incidents, kept, metrics, openapi, outside, page, services,
+    variables,
 };
 
 /// The longest body taken, bytes: a batch of events, or a configuration.
@@ -35,6 +36,8 @@ pub struct World<'a, R, S> {
     pub dev_mode: DevMode,
     /// Opens deliveries that were kept.
     pub body_key: Option<BodyKey>,
+    /// Names of the variables that are set, parted by blanks; empty where nobody tells them.
+    pub variables_set: &'a str,
 }
 
 /// A request that may be answered once its body is read.
@@ -119,6 +122,7 @@ async fn answer<R: Redis, S: Snapshots>(
         Route::Samples => services::samples(store, query).await,
         Route::Config => configuration::show(store.redis()).await,
         Route::ApplyConfig => configuration::apply(world, admission.admitted, &parts.headers, body).await,
+        Route::Variables => Ok(variables::answer(world.variables_set)),
         Route::Undelivered => outside::undelivered(store, query).await,
         Route::Resend(sink, id) => outside::resend(world, &sink, &id).await,
         Route::Reconcilers => outside::reconcilers(store).await,

@@ -262,8 +262,15 @@ impl Api {
         self.seed += 1;
         let (store, snapshots) = (&self.store, &self.shelf);
         let body_key = self.body_key.clone();
-        let world =
-            World { store, snapshots, now_ms: NOW, seed: [self.seed; 10], dev_mode: DevMode::Off, body_key };
+        let world = World {
+            store,
+            snapshots,
+            now_ms: NOW,
+            seed: [self.seed; 10],
+            dev_mode: DevMode::Off,
+            body_key,
+            variables_set: "github_token redis_url",
+        };
         match admit(&parts, &access) {
             Ok(admission) => block_on(serve(&world, admission, &parts, body.as_bytes())),
             Err(problem) => problem.into(),
@@ -354,6 +361,25 @@ fn lists_are_paged_without_gap_or_overlap() {
 }
 
 #[test]
+fn the_last_page_of_a_list_leads_nowhere() {
+    let mut api = with_incidents(&["resolved", "open", "resolved"]);
+    let mut check = |query: &str, items: usize, more: bool| {
+        let (_, page) = api.get(&format!("/api/v1/incidents?{query}"));
+        assert_eq!(page["items"].as_array().unwrap().len(), items, "{query}");
+        assert_eq!(page["next"].is_string(), more, "{query}: {page}");
+    };
+    check("limit=2", 2, true);
+    check("limit=3", 3, false);
+    check("limit=4", 3, false);
+    check("limit=1&state=open", 1, false);
+    check("limit=1&state=resolved", 1, true);
+    let (_, first) = api.get("/api/v1/incidents?limit=1&state=resolved");
+    let next = first["next"].as_str().unwrap();
+    let (_, second) = api.get(&format!("/api/v1/incidents?limit=1&state=resolved&cursor={next}"));
+    assert_eq!((second["items"][0]["id"].as_str(), &second["next"]), (Some("i0"), &Value::Null));
+}
+
+#[test]
 fn lists_are_filtered() {
     let mut api = with_incidents(&["open", "open", "resolved", "resolved"]);
     let mut check = |query: &str, expected: &[&str]| {
@@ -413,6 +439,14 @@ fn a_word_sent_again_with_its_key_counts_once() {
         || told(&api.send("POST /api/v1/incidents/i0/approve", &[("idempotency-key", "k")], word)).1;
     assert_eq!(send()["duplicate"], false);
     assert_eq!(send()["duplicate"], true);
+}
+
+#[test]
+fn the_names_of_what_is_set_are_told_to_who_has_the_token() {
+    let mut api = Api::new();
+    let expected = json!({"known": true, "items": ["github_token", "redis_url"], "next": null});
+    assert_eq!(api.get("/api/v1/variables"), (200, expected));
+    assert_eq!(told(&variables::answer("")), (200, json!({"known": false, "items": [], "next": null})));
 }
 
 #[test]

@@ -67,7 +67,30 @@ pub enum RedisError {
     Unavailable(String),
 }
 
+/// The codes with which a server refuses every write, and what each means.
+const REFUSES_WRITES: [(&str, &str); 4] = [
+    ("OOM", "Redis has used up its memory and takes no writes: raise its maxmemory, or free some of it"),
+    ("READONLY", "this Redis is a replica and takes no writes: name the primary"),
+    (
+        "MISCONF",
+        "Redis cannot write to its disk and takes no writes: make room, and look at its log \
+         (docs/runbooks/disk-full.md)",
+    ),
+    (
+        "NOREPLICAS",
+        "Redis takes no writes while it has too few replicas: bring them back, or lower its min-replicas-to-write",
+    ),
+];
+
 impl RedisError {
+    /// What it means and what to do, where the server takes no writes at all; its own words hold
+    /// the place in a script, which help nobody.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let (Self::Refused(text) | Self::Unavailable(text)) = self else { return None };
+        let text = text.to_ascii_uppercase();
+        REFUSES_WRITES.iter().find(|(code, _)| text.contains(code)).map(|(_, remedy)| *remedy)
+    }
+
     /// Sorts a client's error text, where that is all there is (Spin's, for one).
     pub fn from_text(text: &str) -> Self {
         // As the server writes them, and as redis-rs (under Spin and our host) names them.
@@ -118,6 +141,24 @@ impl<R: Redis> Redis for std::rc::Rc<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_takes_no_writes_is_told_in_words_to_act_on() {
+        let check = |text: &str, expected: Option<&str>| {
+            let remedy = RedisError::from_text(text).remedy();
+            assert_eq!(remedy.is_some(), expected.is_some(), "{text}");
+            assert!(remedy.unwrap_or_default().contains(expected.unwrap_or_default()), "{text}");
+        };
+        check(
+            "OOM: command not allowed when used memory > 'maxmemory'. script: 5a, on @user_script:150.",
+            Some("maxmemory"),
+        );
+        check("ReadOnly: You can't write against a read only replica.", Some("primary"));
+        check("MISCONF Redis is configured to save RDB snapshots", Some("disk"));
+        check("NOREPLICAS Not enough good replicas to write.", Some("min-replicas-to-write"));
+        check("WRONGTYPE Operation against a key", None);
+        check("broken pipe", None);
+    }
 
     #[test]
     fn error_texts_are_sorted() {

@@ -29,6 +29,16 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// What to do where the server takes no writes at all, as [`RedisError::remedy`] says.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Redis(error) => error.remedy(),
+            Self::Refused(_) | Self::Protocol { .. } => None,
+        }
+    }
+}
+
 /// An event from outside, for one inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ingest<'a> {

@@ -64,7 +64,7 @@ pub fn check_all(situation: &Situation<'_>) -> Vec<GuardCheck> {
     ];
     checks.extend(cause(finding, situation.remedy));
     if mode == Mode::Approve {
-        checks.push(approval(situation.approved_by));
+        checks.push(approval(situation.approved_by, &checks));
     }
     checks
 }
@@ -252,10 +252,13 @@ fn has_target(target: Option<&Target>, remedy: &Remedy) -> GuardCheck {
     check(Guard::NoTarget, verdict)
 }
 
-fn approval(approved_by: Option<&str>) -> GuardCheck {
+/// A person is waited for only where nothing else holds the plan back.
+fn approval(approved_by: Option<&str>, others: &[GuardCheck]) -> GuardCheck {
+    let alone = others.iter().all(|check| check.passed);
     let verdict = match approved_by {
         Some(who) => Ok(format!("approved by {}", text::cut(who, 80))),
-        None => Err("waits for a person to approve it".to_owned()),
+        None if alone => Err("waits for a person to approve it".to_owned()),
+        None => Err("would also need a person to approve it".to_owned()),
     };
     check(Guard::Approval, verdict)
 }

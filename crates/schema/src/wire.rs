@@ -38,7 +38,7 @@ pub use act::{Attempt, AttemptResult, Exchange, Outcome, OutcomeKind, Sample};
 pub use attributes::Attributes;
 pub use depth::{DEPTH_MAX, within_depth};
 pub use fact::TimelineFact;
-pub use incident::{Incident, IncidentState, OperatorVerb, OperatorWord, TimelineItem};
+pub use incident::{Incident, IncidentState, LOOKED_AGAIN, OperatorVerb, OperatorWord, TimelineItem};
 pub use judge::{
     Assessment, AssessmentRequest, Cause, Evidence, Finding, FindingKind, Health, Plot, PlotPoint, Release,
     Severity, Verdict,

@@ -140,9 +140,12 @@ enum Line<'a> {
     Ignored { why: &'a str },
 }
 
-/// 202 for what was stored, was stored before, or is among the dead letters. `duplicate` is true
-/// when nothing was new; with more than one item, `items` answers for each.
+/// 202 for what was stored, was stored before, or is among the dead letters; 200 for an empty list.
+/// `duplicate` is true when nothing was new; with more than one item, `items` answers for each.
 pub fn answer(outcomes: &[Outcome]) -> Answer {
+    if outcomes.is_empty() {
+        return ignored("an empty list");
+    }
     let accepted = outcomes.iter().filter_map(|outcome| match outcome {
         Outcome::Accepted { id } => Some(id.as_str()),
         _ => None,
@@ -151,7 +154,6 @@ pub fn answer(outcomes: &[Outcome]) -> Answer {
     let duplicate = accepted.is_empty() && outcomes.contains(&Outcome::Duplicate);
     let ignored = match outcomes {
         [Outcome::Ignored { why }] => Some(why.as_str()),
-        [] => Some("an empty list"),
         _ => None,
     };
     let items = if outcomes.len() > 1 { outcomes.iter().map(line).collect() } else { Vec::new() };

@@ -21,6 +21,11 @@ pub enum AppError {
         /// The system's words.
         source: std::io::Error,
     },
+    /// There is no manifest.
+    #[error(
+        "{0}: no such file; start it in the folder of the manifest, or name that with --from FOLDER/spin.toml"
+    )]
+    NoManifest(PathBuf),
     /// The manifest or the runtime configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -48,7 +53,10 @@ pub enum AppError {
         source: std::io::Error,
     },
     /// The Redis server that was named does not answer.
-    #[error("Redis at {address} does not answer: {source}")]
+    #[error(
+        "Redis at {address} does not answer: {source}; start it or mend the address, or leave --redis and \
+         redis_url out for a private one"
+    )]
     Redis {
         /// The address, without password.
         address: String,
@@ -81,6 +89,7 @@ impl AppError {
         matches!(
             self,
             Self::Read { .. }
+                | Self::NoManifest(_)
                 | Self::Config(_)
                 | Self::Variables(_)
                 | Self::RedisAddress(_)

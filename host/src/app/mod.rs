@@ -16,16 +16,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use redis::aio::MultiplexedConnection;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::away::Away;
+use crate::durability::{self, Judged, Told};
 use crate::engine::{Host, InstanceState};
 use crate::factors::redis::{RedisTimeouts, client, connect};
 use crate::faults::Faults;
 use crate::redis_server::RedisServer;
-use crate::state_dir::{ApiToken, StateDir};
+use crate::state_dir::{ApiToken, REDIS_ADDRESS_FILE, SERVING_FILE, StateDir};
 use crate::stop::{Stop, Stopper, channel};
 use crate::telemetry::{ChannelsUnheard, PartFailed, WorkGivenUp, emit};
 use crate::ticker::{self, Ticker};
@@ -137,7 +139,7 @@ pub struct Running {
     stopper: Stopper,
     tasks: JoinSet<()>,
     redis: Option<RedisServer>,
-    _state: StateDir,
+    state: StateDir,
 }
 
 impl App {
@@ -183,6 +185,9 @@ impl Running {
         if let Some(redis) = self.redis.take() {
             redis.stop().await;
         }
+        if let Err(error) = self.state.forget(SERVING_FILE) {
+            tracing::warn!(%error, "the note of where it serves is left behind");
+        }
     }
 }
 
@@ -197,10 +202,14 @@ async fn start_redis(
         return Ok((None, None));
     }
     if let Some(url) = inputs.given_redis()? {
-        progress(&format!("Waiting for Redis at {}", shown(&url)));
-        wait_for_redis(&url).await?;
+        let place = shown(&url);
+        progress(&format!("Waiting for Redis at {place}"));
+        let told = wait_for_redis(&url).await?;
+        warnings(&place, &told).iter().for_each(|warning| progress(warning));
+        state.note(REDIS_ADDRESS_FILE, &place)?;
         return Ok((Some(url), None));
     }
+    state.forget(REDIS_ADDRESS_FILE)?;
     let started = Instant::now();
     let folder = state.join("redis");
     let server = RedisServer::start(&folder).await?;
@@ -208,21 +217,41 @@ async fn start_redis(
     Ok((Some(server.url()), Some(server)))
 }
 
-async fn wait_for_redis(url: &str) -> Result<(), AppError> {
+/// What an operator should know of a server that may lose what it acknowledged.
+fn warnings(place: &str, told: &Told) -> Vec<String> {
+    let judged = durability::judge(told);
+    let faults = judged.iter().filter_map(Judged::fault);
+    faults.map(|fault| format!("WARNING: Redis at {place} {}\n  {}", fault.text, fault.mend)).collect()
+}
+
+/// Waits until it answers, and gives what it tells of its durability.
+async fn wait_for_redis(url: &str) -> Result<Told, AppError> {
     let deadline = Instant::now() + REDIS_WAIT;
     let failed = |source| AppError::Redis { address: shown(url), source };
     let client = client(url).map_err(failed)?;
     loop {
         let ask = async {
             let mut server = connect(&client, RedisTimeouts::default()).await?;
-            redis::cmd("PING").exec_async(&mut server).await
+            redis::cmd("PING").exec_async(&mut server).await?;
+            Ok(durability_of(&mut server).await)
         };
         match ask.await {
-            Ok(()) => return Ok(()),
+            Ok(told) => return Ok(told),
             Err(error) if Instant::now() > deadline || !is_passing(&error) => return Err(failed(error)),
             Err(_) => tokio::time::sleep(REDIS_POLL).await,
         }
     }
+}
+
+async fn durability_of(server: &mut MultiplexedConnection) -> Told {
+    let mut told = Told::new();
+    for name in durability::SETTINGS {
+        let mut ask = redis::cmd("CONFIG");
+        // Refused by many managed servers: then it is simply not known.
+        let Ok(answer) = ask.arg("GET").arg(name).query_async::<Vec<String>>(server).await else { continue };
+        told.extend(answer.get(1).map(|value| (name.to_owned(), value.clone())));
+    }
+    told
 }
 
 /// Whether waiting may help: the server is not there yet, or loads its data.
@@ -253,11 +282,11 @@ async fn start_app(
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::new(http).serve(listener));
     hear(redis, &mut tasks, &stop).await;
-    let running = Running { http_addr, redis_url, api_token, stopper, tasks, redis: None, _state: state };
+    let running = Running { http_addr, redis_url, api_token, stopper, tasks, redis: None, state };
     finish(running, options, stop).await
 }
 
-/// Calls the hook, then begins to tick.
+/// Calls the hook, notes where it serves, then begins to tick.
 async fn finish(mut running: Running, options: Options, stop: Stop) -> Result<Running, AppError> {
     if let Some(on_ready) = options.on_ready {
         let ready = Ready {
@@ -270,6 +299,10 @@ async fn finish(mut running: Running, options: Options, stop: Stop) -> Result<Ru
             running.shutdown().await;
             return Err(AppError::OnReady(error));
         }
+    }
+    if let Err(error) = running.state.note(SERVING_FILE, &format!("http://{}", running.http_addr)) {
+        running.shutdown().await;
+        return Err(error.into());
     }
     if let (Some(ticker), Some(redis_url)) = (options.ticker, running.redis_url.clone()) {
         running.tasks.spawn(ticker::run(ticker, redis_url, stop));

@@ -29,6 +29,7 @@ const KEY_VALUE_FILE: &str = "sqlite_key_value.db";
 const REDIS_URL: &str = "redis_url";
 const DEV_MODE: &str = "dev_mode";
 const API_TOKEN: &str = "api_token";
+const VARIABLES_SET: &str = "variables_set";
 
 /// Everything read, nothing resolved.
 pub(super) struct Inputs {
@@ -81,7 +82,7 @@ impl Plan {
 impl Inputs {
     pub(super) fn read(options: &Options) -> Result<Self, AppError> {
         let file = options.manifest.display().to_string();
-        let manifest = Manifest::parse(&file, &read(&options.manifest)?)?;
+        let manifest = Manifest::parse(&file, &read_manifest(&options.manifest)?)?;
         let runtime = match &options.runtime_config {
             Some(path) => RuntimeConfig::parse(&path.display().to_string(), &read(path)?)?,
             None => RuntimeConfig::default(),
@@ -157,7 +158,7 @@ impl Inputs {
     ) -> Result<Plan, AppError> {
         let dev_mode = check_dev_mode(&self.variables(redis_url, None)?, listen)?;
         let api_token = self.api_token(state, dev_mode, progress)?;
-        let variables = self.variables(redis_url, api_token.as_ref())?;
+        let variables = with_names(self.variables(redis_url, api_token.as_ref())?);
         let stores = self.stores(state)?;
         let mut components = BTreeMap::new();
         for (id, spec) in &self.manifest.components {
@@ -338,6 +339,44 @@ fn check_dev_mode(variables: &BTreeMap<String, String>, listen: SocketAddr) -> R
     Ok(dev_mode)
 }
 
+/// Fills in the names of those that are set, where the manifest asks for them.
+fn with_names(mut variables: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let set = variables.iter().filter(|(name, value)| *name != VARIABLES_SET && !value.trim().is_empty());
+    let names = set.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" ");
+    if let Some(told) = variables.get_mut(VARIABLES_SET) {
+        *told = names;
+    }
+    variables
+}
+
+fn read_manifest(path: &Path) -> Result<String, AppError> {
+    match read(path) {
+        Err(AppError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(AppError::NoManifest(path.to_owned()))
+        }
+        read => read,
+    }
+}
+
 fn read(path: &Path) -> Result<String, AppError> {
     std::fs::read_to_string(path).map_err(|source| AppError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_what_is_set_are_told_and_no_value() {
+        let check = |given: &[(&str, &str)], expected: Option<&str>| {
+            let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let told = with_names(given.collect());
+            assert_eq!(told.get(VARIABLES_SET).map(String::as_str), expected);
+        };
+        check(
+            &[("github_token", "s3cret"), ("gitlab_token", " "), (VARIABLES_SET, "forged")],
+            Some("github_token"),
+        );
+        check(&[("github_token", "s3cret")], None);
+    }
 }

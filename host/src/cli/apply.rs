@@ -11,7 +11,7 @@ use http::header::{ETAG, IF_MATCH};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::client::{Answered, Client, Connection};
+use super::client::{Answered, Client, ClientError, Connection};
 use super::{CliError, output};
 use crate::compose::read_config;
 pub(super) use difference::{Change, difference};
@@ -70,13 +70,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let (version, current) = in_force(&client).await?;
     let changes = difference(&current, &wanted);
     let applied = !changes.is_empty() && !arguments.dry_run;
-    if !arguments.json {
-        show(&changes, version, arguments.dry_run);
-    }
+    let before = version;
     let (version, published) = if applied { put(&client, &wanted, version).await? } else { (version, true) };
     if arguments.json {
         return output::json(&Report { version, applied, published, changes });
     }
+    show(&changes, before, arguments.dry_run);
     if applied {
         output::line(&format!("in force as version {version}"));
     }
@@ -87,10 +86,16 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
 }
 
 /// The configuration in force and its version.
-pub(super) async fn in_force(client: &Client) -> Result<(u64, Config), CliError> {
+///
+/// # Errors
+/// When the app refuses or does not answer, or it is no Homeostat.
+pub(super) async fn in_force(client: &Client) -> Result<(u64, Config), ClientError> {
     let answer = client.get("/api/v1/config", &[]).await?;
-    let version =
-        version(&answer).ok_or_else(|| anyhow::anyhow!("the app names no version of its configuration"))?;
+    let unversioned = || ClientError::Foreign {
+        url: answer.url.clone(),
+        why: "it names no version of its configuration".to_owned(),
+    };
+    let version = version(&answer).ok_or_else(unversioned)?;
     Ok((version, answer.json()?))
 }
 
@@ -103,7 +108,7 @@ fn show(changes: &[Change], version: u64, dry_run: bool) {
         return output::line(&format!("nothing to change: version {version} says the same"));
     }
     let count = changes.len();
-    let verb = if dry_run { "would change" } else { "changes" };
+    let verb = if dry_run { "would change" } else { "changed" };
     output::line(&format!(
         "{count} {} against version {version} {verb}:",
         if count == 1 { "line" } else { "lines" }

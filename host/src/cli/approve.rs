@@ -28,10 +28,10 @@ pub struct Arguments {
     #[arg(value_name = "ID", value_parser = incident_id)]
     id: String,
     /// Your name, for the timeline
-    #[arg(long, env = "HOMEOSTAT_WHO", value_name = "NAME")]
+    #[arg(long, env = "HOMEOSTAT_WHO", value_name = "NAME", value_parser = said)]
     who: String,
     /// Your reason, for the timeline
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = said)]
     why: String,
     /// Say no instead: the waiting remedy is dropped and the incident goes to a person
     #[arg(long, conflicts_with = "resolve")]
@@ -56,6 +56,16 @@ pub(super) fn incident_id(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("an incident's id is letters, digits and dashes".to_owned())
+    }
+}
+
+/// A text that says something.
+fn said(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("it is for the timeline, and may not be empty".to_owned())
+    } else {
+        Ok(text.to_owned())
     }
 }
 
@@ -102,13 +112,12 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
 
 fn refused(error: ClientError, status: StatusCode, id: &str) -> CliError {
     let next = match status {
-        StatusCode::NOT_FOUND => "`homeostat incidents` lists those there are",
-        StatusCode::CONFLICT => "look at it first",
+        StatusCode::NOT_FOUND => "`homeostat incidents` lists those there are".to_owned(),
+        StatusCode::CONFLICT => format!("look at it first: homeostat incidents {id}"),
         _ => return error.into(),
     };
-    CliError::Failure(
-        anyhow::anyhow!("{error}; {next}: homeostat incidents {id}").context("the word was not taken"),
-    )
+    let text = format!("the word was not taken: {error}; {next}");
+    CliError::Failure(anyhow::Error::from(error).context(text))
 }
 
 #[cfg(test)]

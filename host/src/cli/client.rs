@@ -30,10 +30,13 @@ const LIMITS: Limits = Limits { timeout: Duration::from_secs(35), body_bytes_max
 /// Where the app is.
 #[derive(Args)]
 pub(super) struct Address {
-    /// Where the app serves
-    #[arg(long, env = "HOMEOSTAT_URL", default_value = "http://127.0.0.1:3000", value_name = "URL")]
-    pub(super) url: String,
+    /// Where the app serves [default: http://127.0.0.1:3000]
+    #[arg(long, env = "HOMEOSTAT_URL", value_name = "URL", global = true)]
+    url: Option<String>,
 }
+
+/// Where `homeostat up` serves unless told otherwise.
+const URL_DEFAULT: &str = "http://127.0.0.1:3000";
 
 /// Where the app is, and what opens it. No `Debug`: it holds the token.
 #[derive(Args)]
@@ -41,10 +44,10 @@ pub(super) struct Connection {
     #[command(flatten)]
     pub(super) address: Address,
     /// The API token; otherwise the one kept in the state folder
-    #[arg(long, env = "HOMEOSTAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(long, env = "HOMEOSTAT_TOKEN", hide_env_values = true, value_name = "TOKEN", global = true)]
     token: Option<String>,
     /// The app's state folder, which holds its API token [default: .homeostat, for an app on this machine]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", global = true)]
     pub(super) state_dir: Option<PathBuf>,
 }
 
@@ -75,6 +78,17 @@ pub(super) enum ClientError {
     /// Not what this version expects.
     #[error("{url} gave an answer that is not Homeostat's ({why}). Does another program serve there?")]
     Foreign { url: String, why: String },
+}
+
+impl ClientError {
+    /// The status of the app's answer, where it gave one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unauthorised(_) => Some(StatusCode::UNAUTHORIZED.as_u16()),
+            Self::Refused { status, .. } => Some(status.as_u16()),
+            _ => None,
+        }
+    }
 }
 
 impl From<ClientError> for CliError {
@@ -111,8 +125,9 @@ pub(super) struct Answered {
 impl Address {
     /// The address, checked.
     pub(super) fn parse(&self) -> Result<Url, ClientError> {
-        let wrong = |why: &str| ClientError::Address { url: output::plain(&self.url), why: why.to_owned() };
-        let url = Url::parse(&self.url).map_err(|error| wrong(&error.to_string()))?;
+        let given = self.url.as_deref().unwrap_or(URL_DEFAULT);
+        let wrong = |why: &str| ClientError::Address { url: output::plain(given), why: why.to_owned() };
+        let url = Url::parse(given).map_err(|error| wrong(&error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("neither http nor https"));
         }
@@ -144,6 +159,11 @@ impl Connection {
     /// The state folder: the one named, else the usual one.
     pub(super) fn folder(&self) -> &Path {
         self.state_dir.as_deref().unwrap_or(Path::new(STATE_DIR_DEFAULT))
+    }
+
+    /// Whether the operator said where the app is, or showed its token.
+    pub(super) fn is_named(&self) -> bool {
+        self.address.url.is_some() || self.token.as_deref().is_some_and(|token| !token.trim().is_empty())
     }
 
     fn find_token(&self, base: &Url) -> Result<(Option<ApiToken>, TokenFrom), ClientError> {
@@ -313,7 +333,7 @@ mod tests {
     use super::*;
 
     fn address(url: &str) -> Address {
-        Address { url: url.to_owned() }
+        Address { url: Some(url.to_owned()) }
     }
 
     fn connection(url: &str, token: Option<&str>, state_dir: Option<&Path>) -> Connection {

@@ -37,21 +37,41 @@ pub struct Arguments {
     connection: Connection,
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  homeostat dead list --kind ingest --limit 10
+  homeostat dead list --json | jq -r '.items[].id'";
+
+const SHOW_EXAMPLES: &str = "\
+Example:
+  homeostat dead show ingest-1767225600000-0";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  homeostat dead replay stage-1767225600000-0
+  homeostat dead replay --event 0199d2a4-5b6c-8def-8123-456789abcdef";
+
 #[derive(Subcommand)]
 enum Verb {
     /// List them, the newest first
+    #[command(after_help = LIST_EXAMPLES)]
     List {
         /// Of one kind only: ingest, stage
         #[arg(long, value_parser = ["ingest", "stage"])]
         kind: Option<String>,
+        /// How many of each kind at most
+        #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=500))]
+        limit: u16,
     },
     /// Show one with what was kept of it
+    #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// As `list` shows it
         #[arg(value_parser = letter_id)]
         id: String,
     },
     /// Put one on its way again, or read the delivery of an event again
+    #[command(after_help = REPLAY_EXAMPLES)]
     Replay {
         /// As `list` shows it
         #[arg(value_parser = letter_id, required_unless_present = "event", conflicts_with = "event")]
@@ -86,6 +106,7 @@ fn event_id(text: &str) -> Result<String, String> {
 #[derive(Deserialize, Serialize)]
 struct Page {
     items: Vec<Map<String, Value>>,
+    next: Option<String>,
 }
 
 /// Lists, shows or replays.
@@ -95,7 +116,7 @@ struct Page {
 pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     let client = arguments.connection.open()?;
     match &arguments.verb {
-        Verb::List { kind } => list(&client, kind.as_deref(), arguments.json).await,
+        Verb::List { kind, limit } => list(&client, kind.as_deref(), *limit, arguments.json).await,
         Verb::Show { id } => show(&client, id, arguments.json).await,
         Verb::Replay { event: Some(id), .. } => replay_event(&client, id, arguments.json).await,
         Verb::Replay { id: Some(id), .. } => replay(&client, id, arguments.json).await,
@@ -104,9 +125,10 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
     }
 }
 
-async fn list(client: &Client, kind: Option<&str>, json: bool) -> Result<(), CliError> {
-    let query = kind.map(|kind| format!("?kind={kind}")).unwrap_or_default();
-    let page: Page = get(client, &format!("/api/v1/dead-letters{query}")).await?;
+async fn list(client: &Client, kind: Option<&str>, limit: u16, json: bool) -> Result<(), CliError> {
+    let kind = kind.map(|kind| ("kind", kind.to_owned()));
+    let query: Vec<_> = kind.into_iter().chain([("limit", limit.to_string())]).collect();
+    let page: Page = client.get("/api/v1/dead-letters", &query).await?.json()?;
     if json {
         return output::json(&page);
     }

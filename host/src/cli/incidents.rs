@@ -21,7 +21,7 @@ Examples:
   homeostat incidents --state awaiting-approval    what waits for you
   homeostat incidents --env prod --service shop --limit 100
   homeostat incidents inc-80e8061d-2be9-8f20-b261-a40b69a5d13e      the whole timeline of one
-  homeostat incidents --json | jq -r '.[].id'
+  homeostat incidents --json | jq -r '.items[].id'
 
 Exit codes: 0 done, also when there is none; 1 no such incident or no answer, 2 the arguments are wrong";
 
@@ -32,7 +32,7 @@ const PAGES_MAX: usize = 20;
 const CHANGE_CHARS: usize = 7;
 
 /// What the API gives in one page.
-const PAGE: u16 = 200;
+const PAGE: usize = 200;
 
 /// The arguments of `homeostat incidents`.
 #[derive(Args)]
@@ -113,10 +113,11 @@ async fn show(client: &Client, id: &str, arguments: &Arguments) -> Result<(), Cl
 }
 
 async fn list(client: &Client, arguments: &Arguments) -> Result<(), CliError> {
-    let (items, more) = pages(client, arguments).await?;
+    let page = pages(client, arguments).await?;
     if arguments.json {
-        return output::json(&items);
+        return output::json(&page);
     }
+    let (items, more) = (page.items, page.next.is_some());
     if items.is_empty() {
         output::line("no incidents");
         return Ok(());
@@ -130,25 +131,23 @@ async fn list(client: &Client, arguments: &Arguments) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Incidents up to the limit, and whether there may be more.
-async fn pages(client: &Client, arguments: &Arguments) -> Result<(Vec<Value>, bool), CliError> {
+/// Incidents up to the limit, and where the rest begins.
+async fn pages(client: &Client, arguments: &Arguments) -> Result<output::Page<Value>, CliError> {
     let limit = usize::from(arguments.limit);
-    let (mut items, mut cursor) = (Vec::new(), None);
+    let (mut items, mut next) = (Vec::new(), None);
     for _ in 0..PAGES_MAX {
-        let query = query(arguments, cursor.take());
+        let query = query(arguments, next.take(), limit - items.len());
         let page: Page = client.get("/api/v1/incidents", &query).await?.json()?;
         items.extend(page.items);
-        cursor = page.next;
-        if items.len() >= limit || cursor.is_none() {
+        next = page.next;
+        if items.len() >= limit || next.is_none() {
             break;
         }
     }
-    let more = items.len() > limit || cursor.is_some();
-    items.truncate(limit);
-    Ok((items, more))
+    Ok(output::Page { items, next })
 }
 
-fn query(arguments: &Arguments, cursor: Option<String>) -> Vec<(&'static str, String)> {
+fn query(arguments: &Arguments, cursor: Option<String>, wanted: usize) -> Vec<(&'static str, String)> {
     let filters = [
         ("env", arguments.env.clone()),
         ("service", arguments.service.clone()),
@@ -156,7 +155,7 @@ fn query(arguments: &Arguments, cursor: Option<String>) -> Vec<(&'static str, St
         ("cursor", cursor),
     ];
     let filters = filters.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    filters.chain([("limit", arguments.limit.min(PAGE).to_string())]).collect()
+    filters.chain([("limit", wanted.min(PAGE).to_string())]).collect()
 }
 
 /// With what is blamed, so that those of one cause are seen to be one incident.

@@ -3,7 +3,8 @@
 //! Purpose: read arguments, set up the log, run the subcommand, turn its end into an exit code.
 //! Does not: hold what a subcommand does; a new one is a module with `Arguments` and `run`, a
 //! variant of [`Command`], and a line in [`dispatch`].
-//! Invariant: exit codes are 0 done, 1 failed, 2 the arguments or a configuration file are wrong.
+//! Invariant: exit codes are 0 done, 1 failed, 2 the arguments or a configuration file are wrong;
+//! with `--json` standard output is one document, which names the error where there is one.
 
 pub mod apply;
 pub mod approve;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::app::{AppError, OnReady};
+use crate::state_dir::REDIS_ADDRESS_FILE;
 use crate::ticker::Ticker;
 
 const FAILURE: u8 = 1;
@@ -59,7 +61,12 @@ Examples:
 Exit codes:
   0  done
   1  failed
-  2  the arguments or a configuration file are wrong";
+  2  the arguments or a configuration file are wrong
+
+With --json the answer is one document on standard output, also when it is an error:
+{\"error\":{\"message\":…,\"exit_code\":1 or 2,\"status\":of HTTP, where the app answered}}. A list is
+{\"items\":[…],\"next\":the cursor of the next page, or null}, as the API gives it. `detect` and `judge`
+write an object a line.";
 
 #[derive(Parser)]
 #[command(name = "homeostat", version, about = "Self-healing CI/CD: webhooks in, verified remedies out", after_help = EXAMPLES)]
@@ -109,8 +116,27 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     /// Anything else: exit code 1.
-    #[error("{0:#}")]
+    #[error("{}", explained(.0))]
     Failure(anyhow::Error),
+    /// A failure that the answer on standard output tells of: exit code 1.
+    #[error("{0}")]
+    Answered(String),
+}
+
+impl CliError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Failure(_) | Self::Answered(_) => FAILURE,
+        }
+    }
+}
+
+/// The error and what it came from, without what it has said already.
+fn explained(error: &anyhow::Error) -> String {
+    error.chain().skip(1).map(ToString::to_string).fold(error.to_string(), |text, cause| {
+        if text.contains(&cause) { text } else { format!("{text}: {cause}") }
+    })
 }
 
 impl From<AppError> for CliError {
@@ -127,17 +153,26 @@ impl From<anyhow::Error> for CliError {
 
 /// Runs the command line of this process to its end.
 pub fn run(composition: Composition) -> ExitCode {
-    let arguments = Arguments::parse();
+    let wants_json = std::env::args_os().any(|argument| argument == "--json");
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if wants_json && error.use_stderr() => {
+            let text = error.to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+            return fail(&CliError::Usage(text.to_owned()), wants_json);
+        }
+        Err(error) => error.exit(),
+    };
     if let Err(error) = log::init(arguments.log_format, &arguments.log) {
-        return fail(&error);
+        return fail(&error, wants_json);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&CliError::Failure(error.into())),
+        Err(error) => return fail(&CliError::Failure(error.into()), wants_json),
     };
     match runtime.block_on(dispatch(arguments.command, composition)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
+        Err(error) => fail(&error, wants_json),
     }
 }
 
@@ -158,6 +193,12 @@ async fn dispatch(command: Command, composition: Composition) -> Result<(), CliE
     }
 }
 
+/// The Redis server of the operator's own that the app of a state folder was last started with.
+fn redis_named_in(folder: &Path) -> Option<String> {
+    let kept = std::fs::read_to_string(folder.join(REDIS_ADDRESS_FILE)).ok()?;
+    Some(kept.trim().to_owned()).filter(|address| !address.is_empty())
+}
+
 /// The private Redis server that was last started on a state folder.
 fn redis_of_folder(folder: &Path) -> Option<String> {
     let port = std::fs::read_to_string(folder.join("redis/port")).ok()?;
@@ -165,12 +206,32 @@ fn redis_of_folder(folder: &Path) -> Option<String> {
 }
 
 #[expect(clippy::print_stderr, reason = "the last word to the operator, whatever the log does")]
-fn fail(error: &CliError) -> ExitCode {
+fn fail(error: &CliError, wants_json: bool) -> ExitCode {
     eprintln!("error: {error}");
-    ExitCode::from(match error {
-        CliError::Usage(_) => USAGE,
-        CliError::Failure(_) => FAILURE,
-    })
+    if wants_json && !matches!(error, CliError::Answered(_)) {
+        output::line(&serde_json::json!({ "error": Told::of(error) }).to_string());
+    }
+    ExitCode::from(error.exit_code())
+}
+
+/// An error for a program.
+#[derive(serde::Serialize)]
+struct Told {
+    message: String,
+    exit_code: u8,
+    /// Of the app's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+}
+
+impl Told {
+    fn of(error: &CliError) -> Self {
+        let status = match error {
+            CliError::Failure(error) => error.downcast_ref().and_then(client::ClientError::status),
+            CliError::Usage(_) | CliError::Answered(_) => None,
+        };
+        Self { message: error.to_string(), exit_code: error.exit_code(), status }
+    }
 }
 
 #[cfg(test)]
@@ -184,12 +245,44 @@ mod tests {
     }
 
     #[test]
+    fn an_error_says_nothing_twice() {
+        let check = |error: anyhow::Error, expected: &str| assert_eq!(explained(&error), expected);
+        let refused = || anyhow::anyhow!("connection refused");
+        check(
+            refused().context("Redis does not answer: connection refused"),
+            "Redis does not answer: connection refused",
+        );
+        check(refused().context("the word was not taken"), "the word was not taken: connection refused");
+    }
+
+    #[test]
+    fn an_error_for_a_program_tells_its_code_and_the_app_s_answer() {
+        let refused = client::ClientError::Refused {
+            url: "http://h".to_owned(),
+            status: http::StatusCode::CONFLICT,
+            why: "nothing to approve".to_owned(),
+        };
+        let told = serde_json::to_value(Told::of(&refused.into())).expect("JSON");
+        assert_eq!((&told["exit_code"], &told["status"]), (&1.into(), &409.into()), "{told}");
+        let told = serde_json::to_value(Told::of(&CliError::Usage("no".to_owned()))).expect("JSON");
+        assert_eq!(told, serde_json::json!({"message": "no", "exit_code": 2}));
+    }
+
+    #[test]
     fn the_documented_flags_are_there() {
         let line = "homeostat up --listen 127.0.0.1:0 --state-dir s --redis redis://h:1 --config c.toml \
                     --variable a=1 --variable b=2=3 --from spin.toml --runtime-config-file r.toml \
                     --request-timeout 5 --log-format json";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).map(|arguments| arguments.command);
         assert!(matches!(arguments, Ok(Command::Up(_))));
+        for line in [
+            "homeostat dead list --json --limit 5 --url http://h --token t --state-dir s",
+            "homeostat dead --json --url http://h list",
+            "homeostat dead replay --event e1 --json",
+        ] {
+            let arguments = Arguments::try_parse_from(line.split_whitespace());
+            assert!(matches!(arguments.map(|arguments| arguments.command), Ok(Command::Dead(_))), "{line}");
+        }
         let bad = Arguments::try_parse_from(["homeostat", "up", "--variable", "no-equals-sign"]);
         assert!(bad.is_err());
     }

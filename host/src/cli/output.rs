@@ -20,6 +20,14 @@ pub(super) fn line(text: &str) {
     let _unread = writeln!(std::io::stdout(), "{text}").is_err();
 }
 
+/// A list as the API gives one.
+#[derive(Serialize)]
+pub(super) struct Page<T> {
+    pub(super) items: Vec<T>,
+    /// Where the next page begins.
+    pub(super) next: Option<String>,
+}
+
 /// Prints an answer as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<(), CliError> {
     line(&serde_json::to_string_pretty(value).map_err(anyhow::Error::from)?);

@@ -16,11 +16,12 @@ use homeostat_schema::secret::SecretList;
 use homeostat_sources::{Instance, Source};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::client::{Address, Answered, Client};
 use super::{CliError, output};
 use crate::variables::environment_name;
-use request::{Wanted, delivery, shown};
+use request::{Wanted, as_json, delivery, shown};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,8 +37,8 @@ The payload is signed as homeostat.toml says of the instance, where it is given 
 the sender's usual way. With no secret it goes unsigned, which only an app in dev mode on this machine
 takes.
 
-Exit codes: 0 taken (also when it was a duplicate or is of no interest), 1 refused or no answer, 2 the
-arguments or the file are wrong";
+Exit codes: 0 taken (also when it was a duplicate or is of no interest), 1 refused, no answer, or not
+understood and kept as a dead letter, 2 the arguments or the file are wrong";
 
 /// The arguments of `homeostat send`. No `Debug`: it holds the secret.
 #[derive(Args)]
@@ -87,8 +88,11 @@ fn instance(name: &str) -> Result<String, String> {
     }
 }
 
+/// Those that a shell can sign with, and `oidc`, which a sender's own tokens prove.
+const SCHEMES: &str = "hmac-body, hmac-timestamped, standard-webhooks, token, basic, bearer, oidc";
+
 fn scheme(name: &str) -> Result<SchemeName, String> {
-    serde_json::from_value(name.into()).map_err(|_| "no such scheme".to_owned())
+    serde_json::from_value(name.into()).map_err(|_| format!("no such scheme; there are {SCHEMES}"))
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -126,6 +130,31 @@ struct Report {
     duplicate: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ignored: Option<String>,
+    /// What became of each part of a batch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    items: Vec<Part>,
+    /// What the command says of it; the app says nothing here.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Part {
+    result: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+}
+
+impl Report {
+    /// Why it, or the first part of it, was not understood. A ping is of no interest, which is
+    /// answered 200.
+    fn not_understood(&self, status: StatusCode) -> Option<&str> {
+        let whole = self.ignored.as_deref().filter(|_| status == StatusCode::ACCEPTED);
+        let part = || self.items.iter().find(|part| part.result == "ignored")?.why.as_deref();
+        whole.or_else(part)
+    }
 }
 
 /// Signs and sends.
@@ -154,6 +183,9 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
         now_ms,
     };
     let delivery = delivery(source, &wanted, body)?;
+    if arguments.dry_run && arguments.json {
+        return output::json(&as_json(client.base(), &delivery));
+    }
     if arguments.dry_run {
         output::line(&shown(client.base(), &delivery));
         return Ok(());
@@ -167,11 +199,20 @@ pub async fn run(arguments: Arguments) -> Result<(), CliError> {
         return Err(refused(&client, source, secret.is_some(), &answer));
     }
     let report: Report = answer.json()?;
-    if arguments.json {
-        return output::json(&report);
+    finished(report, answer.status, arguments.json)
+}
+
+/// Prints what became of it, and fails when it was not understood.
+fn finished(mut report: Report, status: StatusCode, json: bool) -> Result<(), CliError> {
+    let why = report.not_understood(status).map(output::plain);
+    let wrong = why.map(|why| format!("not understood: {why}; kept: `homeostat dead list --kind ingest`"));
+    if json {
+        report.error = wrong.as_ref().map(|message| json!({ "message": message, "exit_code": 1 }));
+        output::json(&report)?;
+    } else if wrong.is_none() || !report.accepted.is_empty() {
+        output::line(&told(&report));
     }
-    output::line(&told(&report));
-    Ok(())
+    wrong.map_or(Ok(()), |wrong| Err(CliError::Answered(wrong)))
 }
 
 /// The payload, up to what its source may send.
@@ -219,6 +260,9 @@ fn refused(client: &Client, source: Instance<'_>, signed: bool, answer: &Answere
             "{base} refused the payload, which went unsigned: give its {variable} with --secret or \
              HOMEOSTAT_WEBHOOK_SECRET (unsigned ones are taken on this machine with --variable dev_mode=true)"
         ),
+        (StatusCode::NOT_FOUND, _) if name.contains('/') => format!(
+            "{base} has no instance {name}: add `[[source]] name = \"{name}\"` to its configuration, and apply it"
+        ),
         (StatusCode::SERVICE_UNAVAILABLE, _) => {
             format!("{base} cannot store anything now ({}); run `homeostat doctor`", answer.reason())
         }
@@ -246,6 +290,23 @@ mod tests {
             "a duplicate: it was taken before, and nothing was stored again",
         );
         check(r#"{"ignored":"a ping"}"#, "taken and ignored: a ping");
+    }
+
+    #[test]
+    fn what_was_not_understood_is_told_from_what_is_of_no_interest() {
+        let check = |status: u16, json: &str, expected: Option<&str>| {
+            let report: Report = serde_json::from_str(json).expect("a report");
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(report.not_understood(status), expected, "{json}");
+        };
+        check(200, r#"{"ignored":"a ping"}"#, None);
+        check(202, r#"{"accepted":["e1"]}"#, None);
+        check(202, r#"{"accepted":[],"ignored":"not JSON"}"#, Some("not JSON"));
+        check(
+            202,
+            r#"{"accepted":["e1"],"items":[{"result":"accepted","id":"e1"},{"result":"ignored","why":"no time"}]}"#,
+            Some("no time"),
+        );
     }
 
     #[test]

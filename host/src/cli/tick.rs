@@ -5,18 +5,19 @@
 //! Does not: do the work; a doorbell only wakes a worker.
 
 use clap::Args;
-use homeostat_adapter_native::tick_once;
-use homeostat_flow::{Lag, TickReport};
+use homeostat_adapter_native::{NativeRedis, tick_once};
+use homeostat_flow::{Lag, StoreError, TickReport};
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::client::{Connection, bearer};
 use super::{CliError, output};
 use crate::compose::cell;
+use crate::trigger_redis::shown;
 
 const EXAMPLES: &str = "\
 Examples:
-  homeostat tick                                      the Redis server of ./.homeostat
+  homeostat tick                                      the Redis server of the app of ./.homeostat
   homeostat tick --redis redis://10.0.0.5:6379        a Redis server of your own
   homeostat tick --internal-token TOKEN --url URL     through the app, as POST /internal/tick
 
@@ -94,16 +95,25 @@ async fn over_http(connection: &Connection, token: &str) -> Result<Ticked, CliEr
 }
 
 async fn directly(arguments: &Arguments) -> Result<Ticked, CliError> {
-    let kept = || super::redis_of_folder(arguments.connection.folder());
+    let folder = arguments.connection.folder();
+    let kept = || super::redis_named_in(folder).or_else(|| super::redis_of_folder(folder));
     let url = arguments.redis.clone().or_else(kept).ok_or_else(|| {
-        let folder = arguments.connection.folder().display();
+        let folder = folder.display();
         CliError::Usage(format!(
             "no Redis server is known: {folder} has none; name one with --redis or REDIS_URL, name the app's \
              --state-dir, or tick through the app with --internal-token"
         ))
     })?;
-    let failed = |error: homeostat_flow::StoreError| {
-        anyhow::anyhow!("{error}. Is the app, and with it Redis, running? Else name the server with --redis")
+    if NativeRedis::new(&url).is_err() {
+        return Err(CliError::Usage(format!("{}: expected redis://HOST:PORT", shown(&url))));
+    }
+    let failed = |error: StoreError| match error.remedy() {
+        Some(remedy) => anyhow::anyhow!(remedy),
+        None => {
+            anyhow::anyhow!(
+                "{error}. Is the app, and with it Redis, running? Else name the server with --redis"
+            )
+        }
     };
     Ok(tick_once(&url, cell()).await.map_err(failed)?.into())
 }

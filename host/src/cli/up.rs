@@ -59,7 +59,7 @@ pub struct Arguments {
     request_timeout: u64,
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| "expected NAME=VALUE".to_owned())?;
     if !is_variable_name(name) {
         return Err(format!("`{name}` is not a variable name; expected lower-case words joined by `_`"));

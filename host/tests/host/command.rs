@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result};
+use homeostat_testkit::redis::{Durability, RedisServer};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -88,6 +89,52 @@ async fn a_killed_host_leaves_a_server_that_the_next_one_ends() -> Result<()> {
     Ok(())
 }
 
+/// What the state folder keeps under this name.
+fn note(scene: &Scene, name: &str) -> Option<String> {
+    let note = std::fs::read_to_string(scene.folder.path().join("state").join(name)).ok()?;
+    Some(note.trim().to_owned())
+}
+
+#[tokio::test]
+async fn a_redis_of_ones_own_that_may_lose_things_is_warned_of_and_its_address_kept() -> Result<()> {
+    let scene = scene()?;
+    let redis = RedisServer::start_with(Durability::Memory)?;
+    let address = redis.url().trim_end_matches('/').to_owned();
+    let mut child = up(&scene).args(["--redis", &address]).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+    line_with(&mut lines, "WARNING: Redis at ").await?;
+    line_with(&mut lines, "docs/runbooks/redis-not-durable.md").await?;
+    line_with(&mut lines, "serves http://").await?;
+    assert_eq!(note(&scene, "redis-address"), Some(address));
+    signal(&child, "TERM").await?;
+    tokio::time::timeout(PATIENCE, child.wait()).await.context("it does not end")??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_that_was_killed_is_missed_and_one_that_was_stopped_is_not() -> Result<()> {
+    let scene = scene()?;
+    let mut child = up(&scene).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+    let address = line_with(&mut lines, "serves ").await?;
+    eventually("where it serves is noted", async || note(&scene, "serving")).await?;
+    assert_eq!(note(&scene, "serving"), Some(address.trim().to_owned()));
+    child.kill().await?;
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_homeostat"));
+    doctor.current_dir(scene.folder.path()).env_remove("REDIS_URL").env_remove("HOMEOSTAT_URL");
+    let missed = doctor.args(["doctor", "--state-dir", "state"]).output().await?;
+    let said = String::from_utf8_lossy(&missed.stdout).into_owned();
+    assert_eq!(missed.status.code(), Some(1), "{said}");
+    assert!(said.contains("WRONG  app"), "{said}");
+    let mut child = up(&scene).spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("piped")?).lines();
+    line_with(&mut lines, "serves ").await?;
+    signal(&child, "TERM").await?;
+    tokio::time::timeout(PATIENCE, child.wait()).await.context("it does not end")??;
+    assert_eq!(note(&scene, "serving"), None);
+    Ok(())
+}
+
 #[tokio::test]
 async fn exit_codes_tell_usage_from_failure() -> Result<()> {
     let check = async |arguments: &[&str], code: i32, says: &str| {
@@ -102,7 +149,7 @@ async fn exit_codes_tell_usage_from_failure() -> Result<()> {
     check(&["--no-such-flag"], 2, "--no-such-flag").await?;
     check(&["--variable", "nonsense"], 2, "NAME=VALUE").await?;
     check(&["--from", "bad.toml"], 2, "bad.toml:1: the top level lacks the field `application`").await?;
-    check(&["--from", "none.toml"], 2, "none.toml").await?;
+    check(&["--from", "none.toml"], 2, "none.toml: no such file; start it in the folder").await?;
     check(&["--runtime-config-file", "bad.toml"], 2, "bad.toml:1: unknown field `spin_manifest_version`")
         .await?;
     check(&["--variable", "nope=1"], 2, "no such variable").await?;

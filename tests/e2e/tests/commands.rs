@@ -99,7 +99,24 @@ async fn mistakes_are_told_with_what_to_do(operator: &Operator<'_>) -> Result<()
     operator.runs("incidents --state nowhere").await?.with(2, "awaiting-approval")?;
     operator.runs("incidents 0197f5a0-0000-7000-8000-000000000000").await?.with(1, "homeostat incidents")?;
     operator.runs("incidents ../config").await?.with(2, "letters, digits and dashes")?;
-    operator.runs("approve 0197f5a0 --who ann").await?.with(2, "--why").map(drop)
+    operator.runs("approve 0197f5a0 --who ann").await?.with(2, "--why")?;
+    let silent = [("HOMEOSTAT_WHO", " ")];
+    operator.runs_with("approve 0197f5a0 --why checked", &silent).await?.with(2, "may not be empty")?;
+    let unknown = operator.runs("approve inc-nope --who ann --why checked").await?;
+    let unknown = unknown.with(1, "`homeostat incidents` lists those there are")?;
+    ensure!(!unknown.err.contains("homeostat incidents inc-nope"), "{}", unknown.err);
+    an_error_is_json_where_that_is_asked_for(operator).await
+}
+
+async fn an_error_is_json_where_that_is_asked_for(operator: &Operator<'_>) -> Result<()> {
+    let refused = operator.runs_with("incidents --json", &[("HOMEOSTAT_TOKEN", "guessed")]).await?;
+    let refused = refused.with(1, "HOMEOSTAT_TOKEN")?.json()?;
+    ensure!(refused["error"]["status"] == 401 && refused["error"]["exit_code"] == 1, "{refused}");
+    let wrong = operator.runs("incidents --json --state nowhere").await?.with(2, "")?.json()?;
+    ensure!(wrong["error"]["exit_code"] == 2, "{wrong}");
+    let list = operator.runs("dead list --json --limit 5").await?.with(0, "")?.json()?;
+    ensure!(list["items"].is_array() && list["next"].is_null(), "{list}");
+    Ok(())
 }
 
 async fn a_configuration_is_shown_before_it_is_in_force(operator: &Operator<'_>) -> Result<()> {
@@ -114,6 +131,7 @@ async fn a_configuration_is_shown_before_it_is_in_force(operator: &Operator<'_>)
         shown["applied"] == false && shown["changes"].as_array().is_some_and(|all| all.len() == 1),
         "{shown}"
     );
+    ensure!(shown["changes"][0]["to"] == "approve", "{shown}");
     let next = shown["version"].as_u64().context("a version")? + 1;
     operator.runs("apply homeostat.toml").await?.with(0, &format!("in force as version {next}"))?;
     operator.runs("apply homeostat.toml").await?.with(0, "nothing to change").map(drop)
@@ -135,7 +153,7 @@ fn variables(stage: &Stage) -> Vec<(String, String)> {
 }
 
 fn level<'a>(findings: &'a Value, says: &str) -> Option<&'a str> {
-    let found = findings.as_array()?.iter();
+    let found = findings["items"].as_array()?.iter();
     found
         .filter(|finding| finding["text"].as_str().is_some_and(|text| text.contains(says)))
         .find_map(|finding| finding["level"].as_str())
@@ -154,16 +172,25 @@ async fn the_doctor_finds_nothing_wrong(operator: &Operator<'_>) -> Result<()> {
         "clock",
         "shards",
         "no dead letters",
-        "webhook secrets are set for github, generic",
-        "github_token is set",
+        "webhook secrets are set in the app for github, generic",
+        "github_token is set in the app",
         "says what the file says",
+        "GitHub: repository acme/shop can be read",
+        "Kubernetes: Deployment",
     ] {
         ensure!(level(&findings, says) == Some("ok"), "`{says}` is not ok: {findings:#}");
     }
     for says in ["GitHub at http://", "Kubernetes at http://"] {
         ensure!(level(&findings, says).is_some(), "`{says}` was not asked: {findings:#}");
     }
-    operator.runs_with(&line, &environment).await?.with(0, "0 wrong").map(drop)
+    let lines = operator.runs_with(&line, &environment).await?.with(0, "0 wrong")?;
+    let never = lines.out.matches("never sent anything").count();
+    ensure!(never <= 2, "{never} sources are waited for: {}", lines.out);
+    // Which variables the app has, it tells itself.
+    let bare = operator.runs(&format!("{line} --json")).await?.with(0, "")?.json()?;
+    ensure!(level(&bare, "webhook secrets are set in the app for github, generic") == Some("ok"), "{bare:#}");
+    ensure!(level(&bare, "github_token is set in the app and not in this shell") == Some("skip"), "{bare:#}");
+    Ok(())
 }
 
 async fn the_doctor_names_what_is_wrong(operator: &Operator<'_>) -> Result<()> {
@@ -180,18 +207,23 @@ async fn the_doctor_names_what_is_wrong(operator: &Operator<'_>) -> Result<()> {
     operator.runs("doctor --config wrong.toml").await?.with(1, "wrong.toml:2")?;
     let elsewhere = format!("http://{}", operator.stage.redis.url().trim_start_matches("redis://"));
     operator.runs_with("doctor", &[("HOMEOSTAT_URL", &elsewhere)]).await?.with(1, "another program")?;
-    // Nothing runs, nothing is set: nothing is wrong either.
     let nowhere = [("HOMEOSTAT_URL", "http://127.0.0.1:1")];
-    operator
-        .runs_with("doctor --config homeostat.toml", &nowhere)
-        .await?
-        .with(0, "the port is free")
-        .map(drop)
+    let dead = operator.runs_with("doctor --json", &nowhere).await?.with(1, "")?.json()?;
+    ensure!(level(&dead, "nothing answers at http://127.0.0.1:1") == Some("wrong"), "{dead:#}");
+    ensure!(dead["error"]["exit_code"] == 1, "{dead:#}");
+    Ok(())
 }
 
 async fn a_payload_is_signed_and_taken_once(operator: &Operator<'_>) -> Result<()> {
     operator.write("ping.json", r#"{"zen":"Keep it logically awesome.","hook_id":1}"#)?;
     operator.runs("send github ping.json --event ping").await?.with(0, "ignored")?;
+    operator.write("broken.json", "{")?;
+    let broken = "send generic broken.json --delivery broken-1";
+    operator.runs(broken).await?.with(1, "homeostat dead list --kind ingest")?;
+    let broken = operator.runs(&format!("{broken}-json --json")).await?.with(1, "")?.json()?;
+    ensure!(broken["ignored"].is_string() && broken["error"]["exit_code"] == 1, "{broken}");
+    operator.runs("send github/team-a ping.json --event ping").await?.with(1, "[[source]] name = ")?;
+    operator.runs("send github ping.json --event ping --scheme foo").await?.with(2, "hmac-body")?;
     operator.runs("send github ping.json").await?.with(2, "--event")?;
     operator.runs("send hithub ping.json").await?.with(2, "github, gitlab")?;
     operator.runs("send github none.json --event ping").await?.with(2, "none.json")?;
@@ -226,7 +258,7 @@ async fn an_incident_is_listed_told_and_approved(operator: &Operator<'_>) -> Res
     ensure!(list.out.starts_with("STATE"), "{}", list.out);
     let list =
         operator.runs(&format!("incidents --service {SHOP} --limit 1 --json")).await?.with(0, "")?.json()?;
-    ensure!(list[0]["id"] == id, "{list}");
+    ensure!(list["items"][0]["id"] == id && list["next"].is_null(), "{list}");
     operator.runs("incidents --env nowhere").await?.with(0, "no incidents")?;
     operator.runs(&format!("incidents {id}")).await?.with(0, &format!("homeostat approve {id}"))?;
     operator.runs(&format!("approve {id} --who ann --why checked")).await?.with(0, "approve: taken")?;
@@ -247,5 +279,6 @@ async fn what_waits_is_rung(operator: &Operator<'_>) -> Result<()> {
     ensure!(ticked["rung"].is_u64(), "{ticked}");
     operator.runs("tick --internal-token guessed").await?.with(1, "internal_token")?;
     operator.runs("tick --redis redis://127.0.0.1:1").await?.with(1, "--redis")?;
+    operator.runs("tick --redis bogus").await?.with(2, "redis://HOST:PORT")?;
     operator.runs("tick").await?.with(2, "--state-dir").map(drop)
 }

@@ -53,13 +53,16 @@ fn standing(incident: &Incident, now_ms: u64) -> String {
         IncidentState::Resolved => format!("took {lasted}"),
         _ => format!("open for {lasted}"),
     };
+    let looked =
+        incident.verifying_until().map(|at| format!(", judged at {} at the earliest", time::display(at)));
     format!(
-        "{} {} {} in {}, since {}, {how}",
+        "{} {} {} in {}, since {}, {how}{}",
         badge(incident.state.name()),
         badge(incident.severity.name()),
         escaped(&incident.service),
         escaped(&incident.env),
-        time::display(incident.opened_at)
+        time::display(incident.opened_at),
+        looked.unwrap_or_default()
     )
 }
 
@@ -175,6 +178,17 @@ mod tests {
             assert!(page.contains(expected), "{expected} is not in {page}");
         }
         assert!(!page.contains("<b>of") && !page.contains("<second>"), "{page}");
+    }
+
+    #[test]
+    fn an_incident_that_is_verifying_says_until_when() {
+        let golden = include_bytes!("../../../schema/tests/golden/1.0/incident.json");
+        let mut incident: Incident = serde_json::from_slice(golden).expect("an incident");
+        assert!(!render(&incident, 0).contains("judged at"));
+        incident.state = IncidentState::Verifying;
+        incident.timeline.truncate(3);
+        let until = time::display(incident.verifying_until().expect("a time"));
+        assert!(render(&incident, 0).contains(&format!("judged at {until} at the earliest")));
     }
 
     #[test]

@@ -209,6 +209,14 @@ fn approval_is_asked_in_mode_approve_only() {
 }
 
 #[test]
+fn nobody_is_waited_for_where_another_guard_holds_the_plan_back() {
+    let mut setup = Setup::new(Mode::Approve);
+    setup.target = None;
+    let expected = Some((false, "would also need a person to approve it".into()));
+    assert_eq!(verdict(&setup.asks(), Guard::Approval), expected);
+}
+
+#[test]
 fn telling_a_person_is_held_against_the_mode_alone() {
     for (mode, passed) in
         [(Mode::Observe, false), (Mode::Suggest, false), (Mode::Approve, true), (Mode::Act, true)]

@@ -5,6 +5,7 @@ use homeostat_schema::types::{
     Assessment, AssessmentRequest, Attempt, AttemptResult, Finding, Health, IncidentState, Outcome,
     OutcomeKind, Plan, Remedy, Sample, TimelineFact, Verdict,
 };
+use homeostat_schema::wire::LOOKED_AGAIN;
 
 use super::case::{Flight, Open, Purpose, Stage, Undone, Wait};
 use super::desk::Desk;
@@ -173,7 +174,7 @@ impl Desk<'_> {
             Judgement::Harmful => self.harmful(open, &flight, health),
             Judgement::Undecided if flight.looks < looks_max(&flight.plan.remedy) => {
                 let looks = flight.looks;
-                let text = format!("cannot tell yet ({}); looked at again", words::health(health));
+                let text = format!("{LOOKED_AGAIN} ({}); looked at again", words::health(health));
                 self.note(open, &text);
                 self.look_after(open, flight, looks);
             }

@@ -17,10 +17,8 @@ use crate::cli::output;
 pub(in crate::cli) struct Change {
     /// Such as `environments.stage.mode`; a service is named by its name.
     pub(in crate::cli) setting: String,
-    /// JSON.
-    pub(in crate::cli) from: Option<String>,
-    /// JSON.
-    pub(in crate::cli) to: Option<String>,
+    pub(in crate::cli) from: Option<Value>,
+    pub(in crate::cli) to: Option<Value>,
 }
 
 impl fmt::Display for Change {
@@ -47,7 +45,7 @@ pub(in crate::cli) fn difference(from: &Config, to: &Config) -> Vec<Change> {
     names.iter().map(change).filter(|change| change.from != change.to).collect()
 }
 
-fn settings(config: &Config) -> BTreeMap<String, String> {
+fn settings(config: &Config) -> BTreeMap<String, Value> {
     let mut settings = BTreeMap::new();
     // A configuration has a JSON form: it came from one, or from a file with the same fields.
     let whole = serde_json::to_value(config).unwrap_or_default();
@@ -55,12 +53,12 @@ fn settings(config: &Config) -> BTreeMap<String, String> {
     // The first rule that matches wins, so their order matters too.
     let order: Vec<&str> = config.services.iter().map(|service| service.name.as_str()).collect();
     if order.len() > 1 {
-        settings.insert("service (order)".to_owned(), order.join(", "));
+        settings.insert("service (order)".to_owned(), order.into());
     }
     settings
 }
 
-fn flatten(path: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
+fn flatten(path: &str, value: &Value, settings: &mut BTreeMap<String, Value>) {
     let joined = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
         Value::Object(fields) if !fields.is_empty() => {
@@ -77,7 +75,7 @@ fn flatten(path: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
         Value::Array(items) if items.is_empty() => {}
         Value::Object(_) => {}
         other => {
-            settings.insert(path.to_owned(), other.to_string());
+            settings.insert(path.to_owned(), other.clone());
         }
     }
 }
@@ -105,6 +103,14 @@ mod tests {
     }
 
     #[test]
+    fn a_program_is_told_values_and_not_their_text() {
+        let read = |text: &str| Config::from_toml(text, "homeostat.toml").expect("a configuration");
+        let changes = difference(&read(""), &read("kill_switch = true"));
+        let json = serde_json::to_value(&changes).expect("JSON");
+        assert_eq!(json, serde_json::json!([{"setting": "kill_switch", "from": false, "to": true}]));
+    }
+
+    #[test]
     fn a_service_is_known_by_its_name_and_its_place() {
         let (shop, cart) = ("[[service]]\nname = \"shop\"\n", "[[service]]\nname = \"cart\"\n");
         let matching = "match = [{ name = \"acme/shop\" }]\n";
@@ -117,7 +123,7 @@ mod tests {
         check(
             &format!("{shop}{cart}"),
             &format!("{cart}{shop}"),
-            &["~ service (order): shop, cart -> cart, shop"],
+            &["~ service (order): [\"shop\",\"cart\"] -> [\"cart\",\"shop\"]"],
         );
     }
 }

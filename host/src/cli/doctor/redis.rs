@@ -10,11 +10,13 @@ use homeostat_flow::name::cell_key;
 use homeostat_flow::probe::takes_writes;
 use homeostat_flow::{Redis, Reply, ScriptStore};
 
+use super::app::Seen;
 use super::finding::Finding;
 use super::machine::{REDIS_MIN, version_in};
-use super::setup::Setup;
+use super::setup::{Origin, Setup};
 use crate::cli::output;
 use crate::compose::cell;
+use crate::durability::{Judged, SETTINGS, Told, judge};
 use crate::trigger_redis::shown;
 
 const CHECK: &str = "redis";
@@ -30,7 +32,11 @@ const SKEW_WRONG_MS: u64 = 60_000;
 const MEMORY_WARN_PERCENT: u64 = 80;
 
 /// The store, when Redis answered.
-pub(super) async fn look(setup: &Setup, findings: &mut Vec<Finding>) -> Option<ScriptStore<NativeRedis>> {
+pub(super) async fn look(
+    setup: &Setup,
+    seen: &Seen,
+    findings: &mut Vec<Finding>,
+) -> Option<ScriptStore<NativeRedis>> {
     let Some((url, origin)) = &setup.redis else {
         findings.push(Finding::skip(
             CHECK,
@@ -47,7 +53,7 @@ pub(super) async fn look(setup: &Setup, findings: &mut Vec<Finding>) -> Option<S
         }
     };
     if let Err(error) = redis.command("PING", &[]).await {
-        findings.push(unreachable(&place, origin, &error.to_string()));
+        findings.push(unreachable(&place, *origin, seen.serves_here(), &error.to_string()));
         return None;
     }
     findings.push(Finding::ok(CHECK, format!("answers at {place}")));
@@ -69,9 +75,15 @@ async fn writable(redis: &NativeRedis) -> Finding {
     }
 }
 
-fn unreachable(place: &str, origin: &str, error: &str) -> Finding {
+fn unreachable(place: &str, origin: Origin, app_serves: bool, error: &str) -> Finding {
     let text = format!("{place}: {error}");
-    if origin == "of the state folder" {
+    if origin == Origin::Named && ["NOAUTH", "WRONGPASS"].iter().any(|word| error.contains(word)) {
+        return Finding::skip(
+            CHECK,
+            format!("{text}; the password is not kept: give the address with it by --redis"),
+        );
+    }
+    if origin == Origin::Private && !app_serves {
         return Finding::skip(CHECK, format!("{text}; `homeostat up` starts it"));
     }
     let mend =
@@ -79,48 +91,28 @@ fn unreachable(place: &str, origin: &str, error: &str) -> Finding {
     Finding::wrong(CHECK, text, mend)
 }
 
-/// `appendonly`, `appendfsync`, `maxmemory-policy`, as far as it tells.
-async fn told(redis: &NativeRedis) -> BTreeMap<&'static str, String> {
-    let mut told = BTreeMap::new();
-    for name in ["appendonly", "appendfsync", "maxmemory-policy"] {
+/// What it tells of its durability, as far as it tells.
+async fn told(redis: &NativeRedis) -> Told {
+    let mut told = Told::new();
+    for name in SETTINGS {
         // Refused by many managed servers: then it is simply not known.
         let Ok(reply) = redis.command("CONFIG", &[b"GET", name.as_bytes()]).await else { continue };
         if let Some(value) = reply.get(1) {
-            told.insert(name, value.text());
+            told.insert(name.to_owned(), value.text());
         }
     }
     told
 }
 
-fn durability(told: &BTreeMap<&'static str, String>) -> Vec<Finding> {
-    let value = |name: &str| told.get(name).map(String::as_str);
-    let persistence = match (value("appendonly"), value("appendfsync")) {
-        (None, _) => {
-            Finding::skip(CHECK, "does not tell how durable it is; ask whoever runs it for AOF persistence")
-        }
-        (Some("yes"), Some("always")) => {
-            Finding::ok(CHECK, "every write is on disk before it is acknowledged")
-        }
-        (Some("yes"), _) => {
-            let text = "a power cut loses the last second or two of what was acknowledged";
-            Finding::warn(CHECK, text, "CONFIG SET appendfsync always, and the same in redis.conf")
-        }
-        _ => Finding::wrong(
-            CHECK,
-            "keeps nothing over a restart: events, incidents and the configuration are lost with it",
-            "CONFIG SET appendonly yes, CONFIG SET appendfsync always, and the same in redis.conf",
-        ),
+/// The same whoever told: the server itself, or the app that asked it.
+pub(super) fn durability(told: &Told) -> Vec<Finding> {
+    let finding = |judged| match judged {
+        Judged::Good(text) => Finding::ok(CHECK, text),
+        Judged::Untold(text) => Finding::skip(CHECK, text),
+        Judged::Weak(fault) => Finding::warn(CHECK, fault.text, fault.mend),
+        Judged::Lossy(fault) => Finding::wrong(CHECK, fault.text, fault.mend),
     };
-    let eviction = match value("maxmemory-policy") {
-        None => None,
-        Some("noeviction") => Some(Finding::ok(CHECK, "drops no keys when memory is short")),
-        Some(policy) => Some(Finding::wrong(
-            CHECK,
-            format!("may drop our keys when memory is short (maxmemory-policy {policy})"),
-            "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf",
-        )),
-    };
-    std::iter::once(persistence).chain(eviction).collect()
+    judge(told).into_iter().map(finding).collect()
 }
 
 /// Version, memory, and whether the last writes to disk worked.
@@ -214,6 +206,23 @@ async fn shards(redis: &NativeRedis) -> Option<Finding> {
 mod tests {
     use super::super::finding::Level;
     use super::*;
+    use crate::durability::RUNBOOK;
+
+    #[test]
+    fn a_server_that_is_away_is_wrong_unless_up_would_start_it() {
+        let check = |origin, app_serves, error: &str, level| {
+            assert_eq!(
+                unreachable("redis://h:1", origin, app_serves, error).level,
+                level,
+                "{origin:?} {error}"
+            );
+        };
+        check(Origin::Private, false, "refused", Level::Skip);
+        check(Origin::Private, true, "refused", Level::Wrong);
+        check(Origin::Named, false, "refused", Level::Wrong);
+        check(Origin::Named, true, "NOAUTH Authentication required.", Level::Skip);
+        check(Origin::Given, false, "NOAUTH Authentication required.", Level::Wrong);
+    }
 
     fn levels(findings: &[Finding]) -> Vec<Level> {
         findings.iter().map(|finding| finding.level).collect()
@@ -222,9 +231,12 @@ mod tests {
     #[test]
     fn only_what_survives_a_power_cut_and_drops_nothing_is_fit() {
         use Level::{Ok, Skip, Warn, Wrong};
-        let check = |told: &[(&'static str, &str)], expected: &[Level]| {
-            let told = told.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-            assert_eq!(levels(&durability(&told)), expected, "{told:?}");
+        let check = |told: &[(&str, &str)], expected: &[Level]| {
+            let told = told.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let findings = durability(&told);
+            assert_eq!(levels(&findings), expected, "{told:?}");
+            let mends = findings.iter().filter_map(|finding| finding.mend.as_deref());
+            assert!(mends.clone().all(|mend| mend.contains(RUNBOOK)), "{findings:?}");
         };
         let fsync = |value| ("appendfsync", value);
         let policy = |value| ("maxmemory-policy", value);

@@ -1,6 +1,7 @@
 //! Secrets: which are there, by the names of their variables, and whether the token is kept safe.
 //!
-//! Does not: know what an app that runs already was given; it says what this shell would give one.
+//! Does not: know more of what an app that runs was given than the names it tells; where it tells
+//! none, this is what an app started from this shell would be given.
 //! Invariant: no value is printed, not even its length.
 
 use std::os::unix::fs::PermissionsExt;
@@ -12,33 +13,32 @@ use homeostat_sources::{Instance, Source};
 
 use super::Arguments;
 use super::finding::Finding;
-use super::setup::Setup;
+use super::known::Known;
 use crate::variables::environment_name;
 
 const CHECK: &str = "secrets";
 
 /// Looks at all of them.
-pub(super) fn look(arguments: &Arguments, setup: &Setup, findings: &mut Vec<Finding>) {
-    findings.push(sources(&|name| setup.variable(name).is_some()));
-    findings.extend(unreadable(setup.config.as_ref(), &|name| setup.variable(name).map(str::to_owned)));
-    findings.extend(targets(setup.config.as_ref(), &|name| setup.variable(name).is_some()));
+pub(super) fn look(arguments: &Arguments, known: &Known<'_>, findings: &mut Vec<Finding>) {
+    let default = Config::default();
+    let config = known.config().unwrap_or(&default);
+    findings.push(sources(config, known.place(), &|name| known.is_set(name)));
+    findings.extend(unreadable(config, &|name| known.value(name).map(str::to_owned)));
+    findings.extend(targets(config, known.place(), &|name| known.is_set(name)));
     findings.extend(token_file(arguments));
 }
 
 /// Which sources would be refused.
-fn sources(is_set: &dyn Fn(&str) -> bool) -> Finding {
-    let (known, refused): (Vec<Source>, Vec<Source>) =
-        Source::ALL.iter().copied().partition(|source| is_set(&source.secret_variable()));
-    let names =
-        |sources: &[Source]| sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
+fn sources(config: &Config, place: &str, is_set: &dyn Fn(&str) -> bool) -> Finding {
+    let (known, refused): (Vec<Instance<'_>>, Vec<Instance<'_>>) =
+        Instance::all(config).into_iter().partition(|instance| is_set(&instance.secret_variable()));
+    let names = |all: &[Instance<'_>]| all.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
     if known.is_empty() {
         let first = environment_name(&Source::GITHUB.secret_variable());
         return Finding::warn(
             CHECK,
-            "no webhook secret is set in this shell: an app started from it refuses every source",
-            format!(
-                "set {first}=... before `homeostat up`; an app that runs already may have been given its own"
-            ),
+            format!("no webhook secret is set {place}: an app with these variables refuses every source"),
+            format!("set {first}=... before `homeostat up`, or give it as --variable"),
         );
     }
     let rest = if refused.is_empty() {
@@ -46,13 +46,12 @@ fn sources(is_set: &dyn Fn(&str) -> bool) -> Finding {
     } else {
         format!("; refused without one: {}", names(&refused))
     };
-    Finding::ok(CHECK, format!("webhook secrets are set for {}{rest}", names(&known)))
+    Finding::ok(CHECK, format!("webhook secrets are set {place} for {}{rest}", names(&known)))
 }
 
 /// Lists of secrets, and the key for kept deliveries, that say something else than was meant.
-fn unreadable(config: Option<&Config>, value: &dyn Fn(&str) -> Option<String>) -> Vec<Finding> {
-    let default = Config::default();
-    let instances = Instance::all(config.unwrap_or(&default));
+fn unreadable(config: &Config, value: &dyn Fn(&str) -> Option<String>) -> Vec<Finding> {
+    let instances = Instance::all(config);
     let lists = instances.iter().filter_map(|instance| {
         let variable = instance.secret_variable();
         let why = SecretList::check(&value(&variable)?).err()?;
@@ -68,20 +67,17 @@ fn unreadable(config: Option<&Config>, value: &dyn Fn(&str) -> Option<String>) -
 }
 
 /// Tokens that the configuration's targets need.
-fn targets(config: Option<&Config>, is_set: &dyn Fn(&str) -> bool) -> Vec<Finding> {
-    let Some(config) = config else { return Vec::new() };
+fn targets(config: &Config, place: &str, is_set: &dyn Fn(&str) -> bool) -> Vec<Finding> {
     let github = config.services.iter().filter(|service| service.github.is_some()).count();
     let kubernetes = config.services.iter().filter(|service| !service.kubernetes.is_empty()).count();
     let needed = [("github_token", "GitHub", github), ("kubernetes_token", "Kubernetes", kubernetes)];
     let finding = |(variable, system, count): (&str, &str, usize)| {
         if is_set(variable) {
-            return Finding::ok(CHECK, format!("{variable} is set"));
+            return Finding::ok(CHECK, format!("{variable} is set {place}"));
         }
         Finding::warn(
             CHECK,
-            format!(
-                "{variable} is not set in this shell, but {count} of the services have a target in {system}"
-            ),
+            format!("{variable} is not set {place}, but {count} of the services have a target in {system}"),
             format!(
                 "set {}=... before `homeostat up`, else its remedies there fail",
                 environment_name(variable)
@@ -115,19 +111,31 @@ mod tests {
     #[test]
     fn sources_without_a_secret_are_named() {
         let check = |set: &[&str], level: Level, says: &str| {
-            let finding = sources(&|name| set.contains(&name));
+            let finding = sources(&Config::default(), "in the app", &|name| set.contains(&name));
             assert_eq!(finding.level, level, "{set:?}");
             assert!(finding.text.contains(says), "{}", finding.text);
         };
         check(&[], Level::Warn, "every source");
         check(&["webhook_secret_github"], Level::Ok, "refused without one: gitlab");
-        check(&["webhook_secret_github", "webhook_secret_gitlab"], Level::Ok, "github, gitlab");
+        check(
+            &["webhook_secret_github", "webhook_secret_gitlab"],
+            Level::Ok,
+            "in the app for github, gitlab",
+        );
+    }
+
+    #[test]
+    fn a_further_instance_has_a_secret_of_its_own() {
+        let config = Config::from_toml("[[source]]\nname = \"github/team-a\"\n", "homeostat.toml");
+        let config = config.expect("a configuration");
+        let finding = sources(&config, "in the app", &|name| name == "webhook_secret_github_team_a");
+        assert!(finding.text.contains("for github/team-a; refused without one: github, "), "{finding}");
     }
 
     #[test]
     fn lists_that_cannot_be_read_are_named_and_not_shown() {
         let check = |variable: &str, text: &str, expected: usize| {
-            let found = unreadable(None, &|name| (name == variable).then(|| text.to_owned()));
+            let found = unreadable(&Config::default(), &|name| (name == variable).then(|| text.to_owned()));
             assert_eq!(found.len(), expected, "{variable}");
             assert!(found.iter().all(|finding| finding.level == Level::Wrong));
             assert!(
@@ -146,11 +154,11 @@ mod tests {
         let toml = "[[service]]\nname = \"shop\"\n[service.github]\nrepository = \"acme/shop\"\n";
         let config = Config::from_toml(toml, "homeostat.toml").expect("a configuration");
         let check = |set: &[&str], expected: &[Level]| {
-            let findings = targets(Some(&config), &|name| set.contains(&name));
+            let findings = targets(&config, "in this shell", &|name| set.contains(&name));
             assert_eq!(findings.iter().map(|finding| finding.level).collect::<Vec<_>>(), expected, "{set:?}");
         };
         check(&[], &[Level::Warn]);
         check(&["github_token"], &[Level::Ok]);
-        assert!(targets(None, &|_| false).is_empty());
+        assert!(targets(&Config::default(), "in this shell", &|_| false).is_empty());
     }
 }

@@ -5,18 +5,44 @@
 //! Invariant: a value leaves this module only by [`Setup::variable`], and no secret is printed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use homeostat_schema::config::Config;
 
 use super::Arguments;
 use super::finding::Finding;
+use crate::cli::{redis_named_in, redis_of_folder};
 use crate::compose::read_config;
 use crate::manifest::Manifest;
 use crate::runtime_config::RuntimeConfig;
 use crate::variables::VariableSources;
 
 const CONFIG_DEFAULT: &str = "homeostat.toml";
+
+/// How it is known where Redis is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// By `--redis` or `REDIS_URL`.
+    Given,
+    /// By the variable `redis_url`.
+    Variable,
+    /// The state folder names a server of the operator's own.
+    Named,
+    /// It is the state folder's private one.
+    Private,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Given => "as given",
+            Self::Variable => "of the variable redis_url",
+            Self::Named => "as kept in the state folder",
+            Self::Private => "of the state folder",
+        })
+    }
+}
 
 /// What was found. No `Debug`: variables hold secrets.
 pub(super) struct Setup {
@@ -25,7 +51,7 @@ pub(super) struct Setup {
     /// The configuration file, when there is one and it is right.
     pub(super) config: Option<Config>,
     /// Where Redis is, and how that is known.
-    pub(super) redis: Option<(String, &'static str)>,
+    pub(super) redis: Option<(String, Origin)>,
 }
 
 impl Setup {
@@ -34,14 +60,11 @@ impl Setup {
         let sources = VariableSources {
             providers: providers(arguments.runtime_config_file.as_deref(), findings),
             environment: environment(),
-            ..VariableSources::default()
+            flags: arguments.variables.iter().cloned().collect(),
         };
         let manifest = manifest(&arguments.from, findings);
         let config = config(arguments.config.as_deref(), findings);
-        let own = || super::super::redis_of_folder(arguments.connection.folder());
-        let given = arguments.redis.clone().map(|url| (url, "as given"));
-        let variable = || sources.given("redis_url").cloned().map(|url| (url, "of the variable redis_url"));
-        let redis = given.or_else(variable).or_else(|| Some((own()?, "of the state folder")));
+        let redis = redis(arguments, &sources);
         Self { sources, manifest, config, redis }
     }
 
@@ -56,6 +79,15 @@ impl Setup {
     pub(super) fn has_manifest(&self) -> bool {
         self.manifest.is_some()
     }
+}
+
+fn redis(arguments: &Arguments, sources: &VariableSources) -> Option<(String, Origin)> {
+    let folder = arguments.connection.folder();
+    let given = arguments.redis.clone().map(|url| (url, Origin::Given));
+    let variable = || Some((sources.given("redis_url")?.clone(), Origin::Variable));
+    let named = || Some((redis_named_in(folder)?, Origin::Named));
+    let private = || Some((redis_of_folder(folder)?, Origin::Private));
+    given.or_else(variable).or_else(named).or_else(private)
 }
 
 fn environment() -> BTreeMap<String, String> {

@@ -106,6 +106,10 @@ fn next(incident: &Incident) -> Option<String> {
             "It waits for you:\n  homeostat approve {id} --who NAME --why REASON\n  \
              homeostat approve {id} --reject --who NAME --why REASON"
         )),
+        IncidentState::Verifying => {
+            let at = time::display(incident.verifying_until()?);
+            Some(format!("Whether it helped is judged at {at} at the earliest."))
+        }
         IncidentState::Escalated => Some(format!(
             "A person has it. Once it is mended:\n  homeostat approve {id} --resolve --who NAME --why REASON"
         )),
@@ -178,5 +182,16 @@ mod tests {
         check(IncidentState::AwaitingApproval, Some("homeostat approve i1 --reject"));
         check(IncidentState::Escalated, Some("homeostat approve i1 --resolve"));
         check(IncidentState::Acting, None);
+        check(IncidentState::Verifying, None);
+    }
+
+    #[test]
+    fn an_incident_that_is_verifying_says_until_when() {
+        let golden = include_bytes!("../../../../crates/schema/tests/golden/1.0/incident.json");
+        let mut incident: Incident = serde_json::from_slice(golden).expect("an incident");
+        incident.state = IncidentState::Verifying;
+        incident.timeline.truncate(3);
+        let until = time::display(incident.verifying_until().expect("a time"));
+        assert!(next(&incident).is_some_and(|next| next.contains(&until)));
     }
 }

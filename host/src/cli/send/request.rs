@@ -6,6 +6,7 @@ use homeostat_schema::secret::Secret;
 use homeostat_sources::authenticate::{Scheme, Unsigned, standard};
 use homeostat_sources::generic::IDEMPOTENCY_KEY;
 use homeostat_sources::{Instance, Source};
+use serde_json::{Value, json};
 
 use crate::cli::CliError;
 
@@ -124,6 +125,14 @@ pub(super) fn shown(base: &str, delivery: &Delivery) -> String {
     text
 }
 
+/// The same as JSON.
+pub(super) fn as_json(base: &str, delivery: &Delivery) -> Value {
+    let headers: serde_json::Map<String, Value> =
+        delivery.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let body = String::from_utf8_lossy(&delivery.body);
+    json!({"method": "POST", "url": format!("{base}{}", delivery.path), "headers": headers, "body": body})
+}
+
 #[cfg(test)]
 mod tests {
     use homeostat_schema::secret::SecretList;
@@ -220,6 +229,12 @@ mod tests {
         assert!(text.starts_with("POST http://h/webhooks/github\n"), "{text}");
         assert!(text.ends_with("content-length: 13\n\nHello, World!"), "{text}");
         assert!(text.contains(SIGNATURE) && !text.contains(SECRET), "{text}");
+        let json = as_json("http://h", &made(Source::GITHUB, Some("push"), Some(SECRET))?);
+        assert_eq!(
+            (&json["url"], &json["body"]),
+            (&json!("http://h/webhooks/github"), &json!("Hello, World!"))
+        );
+        assert_eq!(json["headers"]["x-hub-signature-256"], SIGNATURE);
         Ok(())
     }
 }

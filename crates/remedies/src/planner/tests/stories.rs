@@ -5,6 +5,7 @@ use homeostat_schema::types::{
     AttemptResult, Decision, Finding, FindingKind, GuardCheck, IncidentState, OperatorVerb, OperatorWord,
     Plot, PlotPoint, Remedy, TimelineFact, Verdict,
 };
+use homeostat_schema::wire;
 
 use super::{Story, answer, assessed};
 use crate::planner::{ATTEMPTS_PER_INCIDENT_MAX, Fact, WATCHES_MAX};
@@ -142,6 +143,21 @@ run-failed of shop v2 in stage [resolved]
   137s cured after rerun-failed-jobs: healthy, health score 100 of 100, because the run succeeded (was 20)
 ",
     );
+}
+
+#[test]
+fn an_incident_that_is_verifying_says_until_when() {
+    let mut story = Story::new(config(Mode::Act));
+    let until = |story: &Story| wire::Incident::from(story.incident().clone()).verifying_until();
+    story.finds(finding("f1", FindingKind::RunFailed));
+    assert_eq!(until(&story), None);
+    story.attempts(&Remedy::RerunFailedJobs, AttemptResult::Done, "runs again");
+    for _ in 0..2 {
+        assert_eq!(until(&story), Some(story.timers[0].1));
+        story.looks(Verdict::Blind, 0.0, "nothing heard");
+    }
+    story.looks(Verdict::Healthy, 100.0, "the run succeeded");
+    assert_eq!(until(&story), None);
 }
 
 #[test]
