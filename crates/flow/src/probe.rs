@@ -29,23 +29,8 @@ pub async fn takes_writes<R: Redis>(redis: &R) -> Result<(), NotWritable> {
     written.map(drop).map_err(|error| NotWritable { mend: mend(&error), error })
 }
 
-/// By the code the server's refusal begins with, or what redis-rs makes of it.
 fn mend(error: &RedisError) -> &'static str {
-    let RedisError::Refused(text) = error else { return "see whether it still answers" };
-    let says = |codes: &[&str]| codes.iter().any(|code| text.contains(code));
-    if says(&["NOREPLICAS"]) {
-        "its replicas are away or behind; bring them back, or lower min-replicas-to-write"
-    } else if says(&["OOM"]) {
-        "its memory is full; raise maxmemory"
-    } else if says(&["READONLY", "ReadOnly"]) {
-        "it is a replica; name the primary"
-    } else if says(&["MISCONF"]) {
-        "it cannot write its file; make room on its disk and look at its log"
-    } else if says(&["NOPERM", "NoPerm"]) {
-        "its user may not write keys that begin with hs:; grant it"
-    } else {
-        "look at its log"
-    }
+    error.remedy().unwrap_or("see whether it still answers, and look at its log")
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub enum RedisError {
 }
 
 /// The codes with which a server refuses every write, and what each means.
-const REFUSES_WRITES: [(&str, &str); 4] = [
+const REFUSES_WRITES: [(&str, &str); 5] = [
     ("OOM", "Redis has used up its memory and takes no writes: raise its maxmemory, or free some of it"),
     ("READONLY", "this Redis is a replica and takes no writes: name the primary"),
     (
@@ -80,6 +80,7 @@ const REFUSES_WRITES: [(&str, &str); 4] = [
         "NOREPLICAS",
         "Redis takes no writes while it has too few replicas: bring them back, or lower its min-replicas-to-write",
     ),
+    ("NOPERM", "Redis does not let this user write keys that begin with `hs:`; grant it"),
 ];
 
 impl RedisError {
