@@ -1,23 +1,23 @@
 //! What is usual of a service that has no second version to be compared with: five-minute means of
-//! its latency and its errors, each judged from its own past ([`crate::series`]).
+//! its latency and its errors, each judged from its own past (the shift of [`crate::series`]).
 //!
 //! A shift that lasts makes the service doubtful for an hour and is told; it opens nothing, as its
 //! bound is learned and a healthy service may drift (docs/adr/0014). Errors are judged by the logarithm
 //! of their share and what is tolerable, so that few and none are alike. About two days are learned from first; a false word comes on average
 //! after at least 100,000 means, a year.
 //!
-//! Invariants: an observation of a mean that is over changes nothing; the state is below 8 KB, and
-//! read as what it is only once in five minutes.
+//! Invariants: an observation counts once, when it leaves the window of the newest, so that neither
+//! order nor repetition matters; one of a mean that is over changes nothing; the state is below 4 KB.
 
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     number::float,
     observation::Observation,
     score::{Part, Standing, evidence},
-    series::{self, Series},
+    series::Shift,
     settings::Settings,
+    stored,
 };
 
 /// Observations are averaged over this, milliseconds.
@@ -41,8 +41,8 @@ pub(crate) struct Usual {
 /// One number of the service.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Stream {
-    /// As it is stored, in base64.
-    series: String,
+    #[serde(with = "stored::text")]
+    shift: Shift,
     step: u64,
     sum: f64,
     weight: f64,
@@ -60,7 +60,7 @@ struct Moved {
 }
 
 impl Usual {
-    /// Takes an observation of what everybody gets.
+    /// Takes an observation of what everybody gets, in order and each once.
     pub(crate) fn take(&mut self, one: &Observation, settings: &Settings) {
         if let Some(latency) = one.latency {
             self.latency.take(one, (latency.ms, 1.0), settings, |mean| mean);
@@ -121,22 +121,14 @@ impl Stream {
         }
         let mean = self.sum / self.weight;
         let at_ms = self.step.saturating_mul(STEP_MS);
-        let mut series = self.read();
-        let set = series::Settings { seasonal: settings.seasonal, ..series::Settings::default() };
-        let judged = series.observe(i64::try_from(at_ms).unwrap_or(i64::MAX), Some(made(mean)), &set);
-        self.series = STANDARD_NO_PAD.encode(series.encode());
+        let time = i64::try_from(at_ms).unwrap_or(i64::MAX);
+        let has_moved = self.shift.observe(time, made(mean), settings.seasonal);
         let from = self.usual.unwrap_or(mean);
-        if judged.moved && mean > TIMES_MIN * from.max(settings.judge.tolerable) {
+        if has_moved && mean > TIMES_MIN * from.max(settings.judge.tolerable) {
             self.moved = Some(Moved { at_ms: at_ms + STEP_MS, to: mean, from, event: one.event.clone() });
         }
         let away = AWAY_MAX * from.abs();
         self.usual = Some(from + RATE * (mean - from).clamp(-away, away));
-    }
-
-    /// One that cannot be read begins anew: it is learned again in two days, and opens nothing.
-    fn read(&self) -> Series {
-        let bytes = STANDARD_NO_PAD.decode(&self.series).ok().filter(|bytes| !bytes.is_empty());
-        bytes.and_then(|bytes| Series::decode(Some(&bytes)).ok()).unwrap_or_default()
     }
 
     fn moved(&self, now_ms: u64) -> Option<&Moved> {

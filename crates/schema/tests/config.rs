@@ -169,7 +169,7 @@ fn a_misspelt_field_is_named_with_its_place_and_the_name_meant() {
         "# a comment\n[environments.stage]\n  timeout = 3\n",
         "homeostat.toml:3:3: unknown field `timeout`, expected one of `aliases`, `mode`, `score_min`, \
          `timeout_s`, `latency_ms_max`, `error_rate_max`, `objective`, `objective_days`, `false_rollback_max`, \
-         `error_margin`, `latency_margin`, `cooldown_s`, `attempts_max`, `attempts_window_s`, `dry_run`; did you mean `timeout_s`?",
+         `error_margin`, `latency_margin`, `seasonal`, `cooldown_s`, `attempts_max`, `attempts_window_s`, `dry_run`; did you mean `timeout_s`?",
     );
     refused(
         "[environments.stage]\nmode = \"Act\"\n",

@@ -22,7 +22,10 @@ mod lags;
 mod level;
 mod novelty;
 mod season;
+mod shift;
 mod state;
+
+pub(crate) use shift::Shift;
 
 pub use clock::Note;
 pub use state::{Judged, Series, Settings, Verdict};

@@ -25,13 +25,11 @@ const ANOMALY_SCORE: f64 = 0.5;
 pub struct Settings {
     /// A value with at least this score is an anomaly; 0 to 1.
     pub anomaly_score: f64,
-    /// Whether a shift is looked for beside what is usual at the time of day.
-    pub seasonal: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { anomaly_score: ANOMALY_SCORE, seasonal: true }
+        Self { anomaly_score: ANOMALY_SCORE }
     }
 }
 
@@ -151,8 +149,7 @@ impl Series {
     }
 
     fn judge(&mut self, at_ms: i64, value: f64, note: Option<Note>, settings: &Settings) -> Judged {
-        let season = settings.seasonal.then(|| self.novelty.season());
-        let moved = self.alarm.observe(at_ms, value, season);
+        let moved = self.alarm.observe(at_ms, value, Some(self.novelty.season()));
         let score = self.novelty.observe(at_ms, value);
         let learning = self.seen < LEARNING;
         self.seen = self.seen.saturating_add(1);
