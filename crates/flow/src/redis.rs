@@ -69,7 +69,7 @@ pub enum RedisError {
 
 /// The codes with which a server refuses every write, and what each means.
 const REFUSES_WRITES: [(&str, &str); 5] = [
-    ("OOM", "Redis has used up its memory and takes no writes: raise its maxmemory, or free some of it"),
+    ("OOM", "Redis has used up its memory and takes no writes: raise maxmemory, or free some of it"),
     ("READONLY", "this Redis is a replica and takes no writes: name the primary"),
     (
         "MISCONF",
