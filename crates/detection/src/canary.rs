@@ -114,7 +114,7 @@ impl Canary {
             return None;
         }
         let told: Vec<What> = if arm::is_failed_scrape(event) {
-            vec![What::Event { event: "scrape_failed".to_owned() }]
+            vec![What::event(What::SCRAPE_FAILED)]
         } else {
             arm.map(|_| arm::signals(event)).unwrap_or_default()
         };
@@ -136,7 +136,7 @@ impl Canary {
 
     /// A newer release went out: what came before is history.
     pub(crate) fn released(&mut self, at_ms: u64, settings: &Settings) {
-        self.tell("released", at_ms, settings);
+        self.tell(What::RELEASED, at_ms, settings);
         (self.open, self.said, self.canary_ms) = (None, None, 0);
         (self.canary_seen_ms, self.taken_back, self.plot) = (0, None, Plot::default());
         self.beside.clear();
@@ -151,12 +151,12 @@ impl Canary {
     /// The deployment is over: there is one version again, or soon.
     pub(crate) fn completed(&mut self, at_ms: u64, settings: &Settings) {
         if !self.rollout.is_completed() {
-            self.tell("completed", at_ms, settings);
+            self.tell(What::COMPLETED, at_ms, settings);
         }
     }
 
     fn tell(&mut self, event: &str, at_ms: u64, settings: &Settings) {
-        let what = What::Event { event: event.to_owned() };
+        let what = What::event(event);
         let observation = Observation { rollout: NAME.to_owned(), at_ms, arm: None, told_by: None, what };
         let _nothing_to_say_of_it = self.rollout.observe(&observation, &self.judged_by(settings));
     }
@@ -255,9 +255,13 @@ impl Canary {
         }
     }
 
-    /// The same release, judged from now on.
+    /// The same release, judged from now on: its deployment is as far as it was.
     fn begin_anew(&mut self, settings: &Settings) {
-        self.released(self.baseline_ms.max(self.canary_ms), settings);
+        let (at_ms, completed) = (self.baseline_ms.max(self.canary_ms), self.rollout.is_completed());
+        self.released(at_ms, settings);
+        if completed {
+            self.completed(at_ms, settings);
+        }
     }
 
     /// How the new version stands; `None` while there is none. The service was heard of last at

@@ -3,8 +3,8 @@
 //!
 //! A shift that lasts makes the service doubtful for an hour and is told; it opens nothing, as its
 //! bound is learned and a healthy service may drift (docs/adr/0014). Errors are judged by the logarithm
-//! of their share and what is tolerable, so that few and none are alike. About two days are learned from first; a false word comes on average
-//! after at least 100,000 means, a year.
+//! of their share and what is tolerable, so that few and none are alike. About two days are learned
+//! from first; a false word comes on average after at least 100,000 means, a year.
 //!
 //! Invariants: an observation counts once, when it leaves the window of the newest, so that neither
 //! order nor repetition matters; one of a mean that is over changes nothing; the state is below 4 KB.

@@ -83,6 +83,23 @@ fn a_silent_canary_beside_a_baseline_that_reports_is_bad_and_never_healthy() {
 }
 
 #[test]
+fn a_silence_that_was_resolved_is_no_longer_held_against_the_canary() {
+    let mut told = Told::new();
+    told.history(minutes(20), 20);
+    told.both(minutes(10), 20, 20);
+    told.baseline(minutes(10), 20);
+    assert_eq!(told.last().verdict, Verdict::Bad);
+    told.event("resolved", 5, 5);
+    let said = told.said.len();
+    told.both(minutes(60), 20, 20);
+    assert!(told.said.iter().skip(said).all(|decision| decision.verdict != Verdict::Bad));
+    assert_eq!(told.last().verdict, Verdict::Healthy);
+    // It is still expected: a second silence counts as the first did.
+    told.baseline(minutes(10), 20);
+    assert_eq!(told.last().verdict, Verdict::Bad);
+}
+
+#[test]
 fn a_deployed_canary_that_never_reports_is_bad() {
     let mut told = Told::new();
     told.history(minutes(20), 20);

@@ -209,6 +209,20 @@ fn a_release_that_was_taken_back_is_not_found_a_second_time() {
 }
 
 #[test]
+fn a_bad_release_that_ended_and_was_taken_back_unannounced_is_not_silent() {
+    let mut chance = Chance::of(22);
+    let ill = Sender { bad: 0.3, ..NEW };
+    let (end, back) = (OUT_MS + 120 * S, OUT_MS + 240 * S);
+    let mut all: Vec<Event> = first_release().into();
+    all.extend(OLD.tells(&mut chance, 10 * S, back + HALF_AN_HOUR));
+    all.extend([begun(), ended(Status::Success, end)]);
+    all.extend(ill.tells(&mut chance, OUT_MS, back));
+    // One report comes long after it was taken back.
+    all.extend(NEW.tells(&mut chance, back + 300 * S, back + 305 * S));
+    assert_eq!(play(all).kinds(), [FindingKind::ErrorRateHigh]);
+}
+
+#[test]
 fn a_new_version_that_falls_silent_is_found_once_and_explained() {
     let mut chance = Chance::of(7);
     let mut all: Vec<Event> = first_release().into();

@@ -63,6 +63,24 @@ pub enum What {
     },
 }
 
+impl What {
+    /// A new version went out, beside the old one.
+    pub const DEPLOYED: &str = "deployed";
+    /// A new version went out, perhaps beside the old one.
+    pub const RELEASED: &str = "released";
+    /// The new version took over, or the deployment is over in another way.
+    pub const COMPLETED: &str = "completed";
+    /// What it was called bad for is over: the same version is judged anew.
+    pub const RESOLVED: &str = "resolved";
+    /// Numbers could not be read.
+    pub const SCRAPE_FAILED: &str = "scrape_failed";
+
+    /// Something happened.
+    pub fn event(name: &str) -> Self {
+        Self::Event { event: name.to_owned() }
+    }
+}
+
 impl Observation {
     /// A longer name of a rollout, metric or event is refused.
     pub const NAME_BYTES_MAX: usize = 128;

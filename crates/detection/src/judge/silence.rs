@@ -75,6 +75,11 @@ impl Silence {
         *self = Self { began_ms: self.began_ms, failed_ms: self.failed_ms, ..Self::default() };
     }
 
+    /// Its silence until now is no longer held against the canary, which has to be there as before.
+    pub(super) fn forgive(&mut self) {
+        (self.process, self.slots) = (Absence::default(), 0);
+    }
+
     /// States of the first form counted slots of this length.
     pub(super) fn count_from(&mut self, slot_ms: u64) {
         self.began_ms = self.began_ms.saturating_mul(slot_ms);
