@@ -34,18 +34,39 @@ const BURSTS_MIN: usize = 2;
 /// The threshold is kept this far from 0 and 1, where the bound has no meaning.
 const RATE_EDGE: f64 = 1e-9;
 
-/// What the last observations say when at most this share of requests may fail; `None` when none of
+/// The last observations that have an error rate, looked at.
+pub(crate) struct Look<'a> {
+    pool: Vec<(&'a Observation, Errors)>,
+    seen: Seen,
+    standing: Standing,
+    rate_max: f64,
+}
+
+/// What was seen of them.
+enum Seen {
+    /// So many requests, of which so many failed.
+    Counted { bad: f64, total: f64 },
+    /// Rates only: their median, and how many were above the threshold.
+    OneByOne { median: f64, over: usize },
+}
+
+/// Looks at the last observations when at most this share of requests may fail; `None` when none of
 /// them has an error rate.
-pub(crate) fn part(observations: &[&Observation], rate_max: f64) -> Option<Part> {
+pub(crate) fn look<'a>(observations: &[&'a Observation], rate_max: f64) -> Option<Look<'a>> {
     let counted = with_rates(observations).filter(|(_, errors)| errors.total > 0).collect();
-    let parts = [by_counting(&last(counted, POOL), rate_max), uncounted_part(observations, rate_max)];
-    parts.into_iter().flatten().max_by_key(|part| part.standing.gravity())
+    let looks = [by_counting(last(counted, POOL), rate_max), look_uncounted(observations, rate_max)];
+    looks.into_iter().flatten().max_by_key(|look| look.standing.gravity())
 }
 
 /// The same of rates only of which nobody said how many requests are behind them.
-pub(crate) fn uncounted_part(observations: &[&Observation], rate_max: f64) -> Option<Part> {
+pub(crate) fn look_uncounted<'a>(observations: &[&'a Observation], rate_max: f64) -> Option<Look<'a>> {
     let uncounted = with_rates(observations).filter(|(_, errors)| errors.total == 0).collect();
-    one_by_one(&last(uncounted, latency::LOOKED_AT), rate_max)
+    one_by_one(last(uncounted, latency::LOOKED_AT), rate_max)
+}
+
+/// What the last observations say; `None` when none of them has an error rate.
+pub(crate) fn part(observations: &[&Observation], rate_max: f64) -> Option<Part> {
+    look(observations, rate_max).map(|look| look.part())
 }
 
 fn with_rates<'a>(observations: &[&'a Observation]) -> impl Iterator<Item = (&'a Observation, Errors)> {
@@ -57,8 +78,8 @@ fn last<T>(mut items: Vec<T>, n: usize) -> Vec<T> {
     items
 }
 
-fn by_counting(pool: &[(&Observation, Errors)], rate_max: f64) -> Option<Part> {
-    let (bad, total) = counts(pool)?;
+fn by_counting(pool: Vec<(&Observation, Errors)>, rate_max: f64) -> Option<Look<'_>> {
+    let (bad, total) = counts(&pool)?;
     let (recent_bad, recent_total) = counts(pool.get(pool.len().saturating_sub(latency::FINE_MIN)..)?)?;
     let over = pool.iter().filter(|(_, errors)| errors.rate > rate_max).count();
     let proven = over >= BURSTS_MIN && is_beyond_chance(bad, total, rate_max);
@@ -69,12 +90,7 @@ fn by_counting(pool: &[(&Observation, Errors)], rate_max: f64) -> Option<Part> {
         (false, _) if pool.len() < latency::FINE_MIN => Standing::Waiting,
         (false, _) => Standing::Fine,
     };
-    let text = format!(
-        "{bad:.0} of {total:.0} requests failed in the last {} observations, at most {:.2} % are allowed",
-        pool.len(),
-        rate_max * 100.0
-    );
-    Some(Part { standing, evidence: evidence(pool, bad / total, total as u64, text, rate_max) })
+    Some(Look { pool, seen: Seen::Counted { bad, total }, standing, rate_max })
 }
 
 /// Failed and all requests.
@@ -95,35 +111,54 @@ fn divergence(p: f64, m: f64) -> f64 {
     term(p, m) + term(1.0 - p, 1.0 - m)
 }
 
-fn one_by_one(last: &[(&Observation, Errors)], rate_max: f64) -> Option<Part> {
+fn one_by_one(last: Vec<(&Observation, Errors)>, rate_max: f64) -> Option<Look<'_>> {
     let mut rates: Vec<f64> = last.iter().map(|(_, errors)| errors.rate).collect();
     rates.sort_by(f64::total_cmp);
     let median = *rates.get(rates.len().checked_sub(1)? / 2)?;
     let over = rates.iter().filter(|rate| **rate > rate_max).count();
     let standing = latency::standing(over, rates.len(), median > rate_max);
-    let text = format!(
-        "median error rate {:.2} % of the last {} observations; {over} of them above {:.2} %",
-        median * 100.0,
-        last.len(),
-        rate_max * 100.0
-    );
-    Some(Part { standing, evidence: evidence(last, median, last.len() as u64, text, rate_max) })
+    Some(Look { pool: last, seen: Seen::OneByOne { median, over }, standing, rate_max })
 }
 
-fn evidence(
-    pool: &[(&Observation, Errors)],
-    observed: f64,
-    samples: u64,
-    text: String,
-    rate_max: f64,
-) -> Evidence {
-    Evidence {
-        metric: "error-rate".to_owned(),
-        observed,
-        bound: rate_max,
-        unit: "1".to_owned(),
-        samples,
-        text,
-        events: pool.iter().map(|(one, _)| one.event.clone()).collect(),
+impl Look<'_> {
+    /// How they stand, without the words: for a look at each observation.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// The same in words.
+    pub(crate) fn part(&self) -> Part {
+        Part { standing: self.standing, evidence: self.evidence() }
+    }
+
+    fn evidence(&self) -> Evidence {
+        let (n, allowed) = (self.pool.len(), self.rate_max * 100.0);
+        let (observed, samples, text) = match self.seen {
+            Seen::Counted { bad, total } => (
+                bad / total,
+                total as u64,
+                format!(
+                    "{bad:.0} of {total:.0} requests failed in the last {n} observations, at most \
+                     {allowed:.2} % are allowed"
+                ),
+            ),
+            Seen::OneByOne { median, over } => (
+                median,
+                n as u64,
+                format!(
+                    "median error rate {:.2} % of the last {n} observations; {over} of them above {allowed:.2} %",
+                    median * 100.0
+                ),
+            ),
+        };
+        Evidence {
+            metric: "error-rate".to_owned(),
+            observed,
+            bound: self.rate_max,
+            unit: "1".to_owned(),
+            samples,
+            text,
+            events: self.pool.iter().map(|(one, _)| one.event.clone()).collect(),
+        }
     }
 }

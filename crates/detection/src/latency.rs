@@ -25,13 +25,54 @@ pub(crate) const OVER_MIN: usize = 4;
 /// Observations within the threshold before it is believed.
 pub(crate) const FINE_MIN: usize = 3;
 
+/// The last observations that have a latency, looked at.
+pub(crate) struct Look<'a> {
+    last: Vec<(&'a Observation, f64)>,
+    median: f64,
+    over: usize,
+    ms_max: f64,
+}
+
+/// Looks at the last observations; `None` when none of them has a latency.
+pub(crate) fn look<'a>(observations: &[&'a Observation], settings: &Settings) -> Option<Look<'a>> {
+    let (last, ms_max) = (last(observations), settings.latency_ms_max);
+    let median = median(last.iter().map(|(_, ms)| *ms).collect())?;
+    let over = last.iter().filter(|(_, ms)| *ms > ms_max).count();
+    Some(Look { last, median, over, ms_max })
+}
+
 /// What the last observations say; `None` when none of them has a latency.
 pub(crate) fn part(observations: &[&Observation], settings: &Settings) -> Option<Part> {
-    let last: Vec<(&Observation, f64)> = last(observations);
-    let median = median(last.iter().map(|(_, ms)| *ms).collect())?;
-    let over = last.iter().filter(|(_, ms)| *ms > settings.latency_ms_max).count();
-    let standing = standing(over, last.len(), median > settings.latency_ms_max);
-    Some(Part { standing, evidence: evidence(&last, median, over, settings) })
+    look(observations, settings).map(|look| look.part())
+}
+
+impl Look<'_> {
+    /// How they stand, without the words: for a look at each observation.
+    pub(crate) fn standing(&self) -> Standing {
+        standing(self.over, self.last.len(), self.median > self.ms_max)
+    }
+
+    /// The same in words.
+    pub(crate) fn part(&self) -> Part {
+        Part { standing: self.standing(), evidence: self.evidence() }
+    }
+
+    fn evidence(&self) -> Evidence {
+        let Self { last, median, over, ms_max } = self;
+        let samples = last.iter().filter_map(|(one, _)| one.latency).map(|latency| latency.samples);
+        Evidence {
+            metric: "latency-ms".to_owned(),
+            observed: *median,
+            bound: *ms_max,
+            unit: "ms".to_owned(),
+            samples: samples.fold(0, u64::saturating_add),
+            text: format!(
+                "median {median:.0} ms of the last {} observations; {over} of them above {ms_max:.0} ms",
+                last.len(),
+            ),
+            events: last.iter().map(|(one, _)| one.event.clone()).collect(),
+        }
+    }
 }
 
 /// How `over` of `n` observations stand. Also used for error rates of which nobody said how many
@@ -57,21 +98,4 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len().checked_sub(1)? / 2;
     values.get(middle).copied()
-}
-
-fn evidence(last: &[(&Observation, f64)], median: f64, over: usize, settings: &Settings) -> Evidence {
-    let samples = last.iter().filter_map(|(one, _)| one.latency).map(|latency| latency.samples);
-    Evidence {
-        metric: "latency-ms".to_owned(),
-        observed: median,
-        bound: settings.latency_ms_max,
-        unit: "ms".to_owned(),
-        samples: samples.fold(0, u64::saturating_add),
-        text: format!(
-            "median {median:.0} ms of the last {} observations; {over} of them above {:.0} ms",
-            last.len(),
-            settings.latency_ms_max
-        ),
-        events: last.iter().map(|(one, _)| one.event.clone()).collect(),
-    }
 }

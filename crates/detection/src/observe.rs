@@ -217,7 +217,8 @@ fn reports(state: &ServiceState, event: &Event) -> bool {
 }
 
 fn judge_latency(state: &mut ServiceState, streams: &Streams, settings: &Settings) -> Option<Opened> {
-    let standing = latency_part(state, streams, settings)?.standing;
+    let look = latency::look(&observations(state), settings)?.standing();
+    let standing = streams.latency().standing(look);
     match (state.latency_open, standing) {
         (false, Standing::Bad) => {
             state.latency_open = true;
@@ -238,7 +239,9 @@ fn judge_errors(
 ) -> Option<Opened> {
     let open = state.errors_open;
     let burning = state.budget.as_mut().and_then(|budget| budget.standing(open, now_ms));
-    let rates = rates_part(state, streams, settings).map(|part| part.standing);
+    let observations = observations(state);
+    let rates = rates_look(state, &observations, settings);
+    let rates = rates.map(|look| streams.errors().standing(look.standing()));
     let standing = burning.into_iter().chain(rates).max_by_key(|standing| standing.gravity())?;
     match (open, standing) {
         (false, Standing::Bad) => {
@@ -267,13 +270,15 @@ fn latency_part(state: &ServiceState, streams: &Streams, settings: &Settings) ->
 
 /// What is held against the threshold: all rates, or with an objective those only that cannot be
 /// taken from its budget.
-fn rates_part(state: &ServiceState, streams: &Streams, settings: &Settings) -> Option<Part> {
-    let observations = observations(state);
-    let part = match state.budget {
-        Some(_) => error_rate::uncounted_part(&observations, settings.error_rate_max)?,
-        None => error_rate::part(&observations, settings.error_rate_max)?,
-    };
-    Some(streams.errors().judge(part))
+fn rates_look<'a>(
+    state: &ServiceState,
+    observations: &[&'a Observation],
+    settings: &Settings,
+) -> Option<error_rate::Look<'a>> {
+    match state.budget {
+        Some(_) => error_rate::look_uncounted(observations, settings.error_rate_max),
+        None => error_rate::look(observations, settings.error_rate_max),
+    }
 }
 
 fn streams(state: &ServiceState, settings: &Settings) -> Streams {
@@ -284,7 +289,8 @@ fn errors_part(state: &ServiceState, streams: &Streams, settings: &Settings, now
     let observations = observations(state);
     let budget = state.budget.as_ref();
     let burning = budget.and_then(|budget| budget.part(state.errors_open, &observations, now_ms));
-    let rates = rates_part(state, streams, settings).map(|part| as_open(part, state.errors_open));
+    let rates = rates_look(state, &observations, settings)
+        .map(|look| as_open(streams.errors().judge(look.part()), state.errors_open));
     rates.into_iter().chain(burning).max_by_key(|part| part.standing.gravity())
 }
 

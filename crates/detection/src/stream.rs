@@ -129,21 +129,30 @@ impl Stream {
         self.detector.as_ref().map_or(0.0, EDetector::value)
     }
 
-    /// A part that says how the last observations are: bad only when that is proven, doubtful until
-    /// then.
-    pub(crate) fn judge(&self, mut part: Part) -> Part {
-        let is_over = matches!(part.standing, Standing::Bad | Standing::Doubtful);
-        if is_over {
-            let proven = self.value() >= RUN_LENGTH;
-            part.standing = if proven { Standing::Bad } else { Standing::Doubtful };
-            let said = times(self.value().max(1.0).ln());
-            let needed = times(RUN_LENGTH.ln());
-            part.evidence.text += &match proven {
-                true => format!("; evidence {said} that this is more than chance"),
-                false => format!("; evidence {said} of the {needed} that would prove it"),
-            };
+    /// How the last observations stand, which is bad only when that is proven, and doubtful until then.
+    pub(crate) fn standing(&self, looks: Standing) -> Standing {
+        match looks {
+            Standing::Bad | Standing::Doubtful if self.is_proof() => Standing::Bad,
+            Standing::Bad | Standing::Doubtful => Standing::Doubtful,
+            fine => fine,
         }
+    }
+
+    /// The same of a part, in words.
+    pub(crate) fn judge(&self, mut part: Part) -> Part {
+        part.standing = self.standing(part.standing);
+        let said = times(self.value().max(1.0).ln());
+        let needed = times(RUN_LENGTH.ln());
+        part.evidence.text += &match part.standing {
+            Standing::Bad => format!("; evidence {said} that this is more than chance"),
+            Standing::Doubtful => format!("; evidence {said} of the {needed} that would prove it"),
+            _ => String::new(),
+        };
         part
+    }
+
+    fn is_proof(&self) -> bool {
+        self.value() >= RUN_LENGTH
     }
 }
 

@@ -30,37 +30,51 @@ pub struct Detect {
 pub struct Hand(BTreeMap<String, Held>);
 
 struct Held {
+    env: String,
+    service: String,
+    settings: Settings,
     state: ServiceState,
     /// The kinds of findings that are open by now.
     troubles: Vec<FindingKind>,
-    /// Environment and service, once what is known of it changed.
-    observed: Option<(String, String)>,
+    /// What is known of it changed.
+    changed: bool,
 }
 
 impl Hand {
-    fn take_up(&mut self, field: &str, state: &State) -> Result<&mut Held, StepError> {
+    fn take_up(&mut self, field: &str, state: &State, frozen: &Versioned) -> Result<&mut Held, StepError> {
         if !self.0.contains_key(field) {
-            let known =
-                ServiceState::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
-            let troubles = environment::troubles(&known);
-            self.0.insert(field.to_owned(), Held { state: known, troubles, observed: None });
+            self.0.insert(field.to_owned(), Held::read(field, state, frozen)?);
         }
         self.0.get_mut(field).ok_or_else(|| StepError(format!("{field} is not in hand")))
     }
 }
 
 impl Held {
+    fn read(field: &str, state: &State, frozen: &Versioned) -> Result<Self, StepError> {
+        let (env, service) =
+            name::split_field(field).ok_or_else(|| StepError(format!("not a service field: {field}")))?;
+        let state = ServiceState::decode(state.get(field)).map_err(|error| StepError(error.to_string()))?;
+        Ok(Self {
+            settings: Settings::of(&frozen.config, env, service, frozen.version),
+            troubles: environment::troubles(&state),
+            env: env.to_owned(),
+            service: service.to_owned(),
+            state,
+            changed: false,
+        })
+    }
+
     /// Keeps what came of it; the rest is for now.
     fn keep(&mut self, told: &Told<'_>, field: &str, observed: Observed) -> Effects {
         self.state = observed.state;
-        self.observed.get_or_insert_with(|| (told.env.to_owned(), told.service.to_owned()));
+        self.changed = true;
         let mut effects = Effects {
             timers: observed.recheck_at_ms.map(|due_ms| silence_timer(field, due_ms)).into_iter().collect(),
             notes: observed.findings.iter().map(|finding| log::line(&FindingOpened::of(finding))).collect(),
             ..Effects::default()
         };
         for finding in observed.findings {
-            told.finding(&mut effects.outputs, &self.state, finding);
+            told.finding(&mut effects.outputs, self, finding);
         }
         effects.absorb(self.overcome(told));
         effects
@@ -89,12 +103,11 @@ struct Told<'a> {
 
 impl Told<'_> {
     /// A finding in numbers is weighed on its way to plan; others go there at once.
-    fn finding(&self, outputs: &mut Vec<Output>, state: &ServiceState, finding: Finding) {
+    fn finding(&self, outputs: &mut Vec<Output>, held: &Held, finding: Finding) {
         if coordinate::is_weighed(&self.frozen.config, self.env, &finding.kind) {
-            let changes = environment::releases(state).map(form).collect();
+            let changes = environment::releases(&held.state).map(form).collect();
             let split = environment::split(&finding);
-            let suspicious_ms =
-                environment::suspicious_ms(state, &finding, &settings(self.frozen, self.env, self.service));
+            let suspicious_ms = environment::suspicious_ms(&held.state, &finding, &held.settings);
             let weigh = WeighForm { finding: finding.into(), changes, split, suspicious_ms };
             let weigh = CoordinateEntry::Weigh(Box::new(weigh));
             outputs.push(coordinate::for_environment(&self.frozen.config, self.env, &weigh));
@@ -129,10 +142,6 @@ fn form(released: Released) -> ChangeForm {
     ChangeForm { id: released.id, at_ms: released.at_ms }
 }
 
-fn settings(frozen: &Versioned, env: &str, service: &str) -> Settings {
-    Settings::of(&frozen.config, env, service, frozen.version)
-}
-
 impl Detect {
     /// Judges with this configuration.
     pub fn new(frozen: Versioned) -> Self {
@@ -143,9 +152,8 @@ impl Detect {
         let told = self.told(context, &event.env, &event.service);
         let is_release = matches!(event.kind, EventKind::Deployment | EventKind::Rollback);
         let before = environment::releases(&held.state).last().filter(|_| is_release);
-        let (state, settings) =
-            (std::mem::take(&mut held.state), settings(&self.frozen, &event.env, &event.service));
-        let observed = detection::observe(state, event, &settings, context.now_ms);
+        let state = std::mem::take(&mut held.state);
+        let observed = detection::observe(state, event, &held.settings, context.now_ms);
         let mut effects = held.keep(&told, field, observed);
         if is_release {
             effects.outputs.extend(told.released(before.as_ref(), &held.state));
@@ -153,21 +161,18 @@ impl Detect {
         effects
     }
 
-    fn on_silence(&self, context: &Context, field: &str, held: &mut Held) -> Result<Effects, StepError> {
-        let (env, service) =
-            name::split_field(field).ok_or_else(|| StepError(format!("not a service field: {field}")))?;
-        let (state, settings) = (std::mem::take(&mut held.state), settings(&self.frozen, env, service));
-        let observed = detection::recheck(state, env, service, &settings, context.now_ms);
-        Ok(held.keep(&self.told(context, env, service), field, observed))
+    fn on_silence(&self, context: &Context, field: &str, held: &mut Held) -> Effects {
+        let (env, service) = (held.env.clone(), held.service.clone());
+        let state = std::mem::take(&mut held.state);
+        let observed = detection::recheck(state, &env, &service, &held.settings, context.now_ms);
+        held.keep(&self.told(context, &env, &service), field, observed)
     }
 
     fn on_assess(&self, context: &Context, request: &AssessmentRequest, held: &mut Held) -> Effects {
-        let (before, settings) = (held.state.clone(), settings(&self.frozen, &request.env, &request.service));
-        let answer = detection::assess(&mut held.state, request, &settings, context.now_ms);
+        let before = held.state.clone();
+        let answer = detection::assess(&mut held.state, request, &held.settings, context.now_ms);
         // An answer that changes nothing has nothing to be written.
-        if held.state != before {
-            held.observed.get_or_insert_with(|| (request.env.clone(), request.service.clone()));
-        }
+        held.changed |= held.state != before;
         let answer = PlanEntry::Assessment(answer.into());
         let outputs = vec![to_plan(context, &request.env, &request.service, &answer)];
         let mut effects = Effects { outputs, ..Effects::default() };
@@ -178,23 +183,25 @@ impl Detect {
     fn told<'a>(&'a self, context: &'a Context, env: &'a str, service: &'a str) -> Told<'a> {
         Told { frozen: &self.frozen, context, env, service }
     }
+}
 
-    fn view_of(&self, env: String, service: String, state: &ServiceState, now_ms: u64) -> ServiceView {
+impl Held {
+    fn view(&self, now_ms: u64) -> ServiceView {
         ServiceView {
-            health: detection::health(state, &settings(&self.frozen, &env, &service), now_ms).into(),
-            env,
-            service,
-            version: state.version().map(str::to_owned),
-            commit: state.commit().map(str::to_owned),
+            health: detection::health(&self.state, &self.settings, now_ms).into(),
+            env: self.env.clone(),
+            service: self.service.clone(),
+            version: self.state.version().map(str::to_owned),
+            commit: self.state.commit().map(str::to_owned),
             updated_at: time::display(now_ms),
         }
     }
 
-    fn comparison_of(&self, env: &str, service: &str, state: &ServiceState) -> Option<ComparisonView> {
-        let found = detection::comparison(state, &settings(&self.frozen, env, service))?;
+    fn comparison(&self) -> Option<ComparisonView> {
+        let found = detection::comparison(&self.state, &self.settings)?;
         Some(ComparisonView {
-            env: env.to_owned(),
-            service: service.to_owned(),
+            env: self.env.clone(),
+            service: self.service.clone(),
             verdict: found.verdict,
             score: found.score,
             text: found.because.text,
@@ -225,9 +232,9 @@ impl Step for Detect {
         state: &State,
     ) -> Result<Verdict, StepError> {
         let field = input.fields.first().ok_or_else(|| StepError("the entry names no field".to_owned()))?;
-        let held = hand.take_up(field, state)?;
+        let held = hand.take_up(field, state, &self.frozen)?;
         if input.timer.is_some() {
-            return self.on_silence(context, field, held).map(Verdict::Done);
+            return Ok(Verdict::Done(self.on_silence(context, field, held)));
         }
         let effects = match entry::decode(&input.payload).map_err(|error| StepError(error.to_string()))? {
             DetectEntry::Event(event) => {
@@ -246,13 +253,10 @@ impl Step for Detect {
 
     fn put_down(&self, hand: Hand, now_ms: u64) -> Effects {
         let mut effects = Effects::default();
-        for (field, held) in hand.0 {
-            let Some((env, service)) = held.observed else { continue };
+        for (field, held) in hand.0.into_iter().filter(|(_, held)| held.changed) {
             effects.state.push((field, Some(held.state.encode())));
-            effects
-                .writes
-                .extend(self.comparison_of(&env, &service, &held.state).map(|one| view::comparison(&one)));
-            effects.writes.extend(view::service(&self.view_of(env, service, &held.state, now_ms), now_ms));
+            effects.writes.extend(held.comparison().map(|one| view::comparison(&one)));
+            effects.writes.extend(view::service(&held.view(now_ms), now_ms));
         }
         effects
     }

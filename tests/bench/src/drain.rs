@@ -10,6 +10,7 @@ use homeostat_schema::config::Config;
 use homeostat_sources::normalise::{Admitted, normalise};
 use homeostat_sources::{Delivery, Item, Normalised, Source};
 use homeostat_stages::Detect;
+use homeostat_stages::entry::for_event;
 use homeostat_stages::name::{DETECT, SHARDS_DEFAULT, STAGES, shard_of_service};
 use homeostat_stages::snapshot::Versioned;
 use homeostat_testkit::redis::{Durability, RedisServer};
@@ -56,8 +57,9 @@ impl Worked {
 pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("drain");
     section.circumstance(format!(
-        "{EVENTS} healthy observations of {SERVICES} services in one shard's inbox, batches of {}, one \
-         worker, nothing pinned",
+        "{EVENTS} healthy observations of {SERVICES} services in one shard's inbox, {} bytes each there, \
+         batches of {}, one worker with one connection, nothing pinned",
+        entry_bytes()?,
         Limits::STEPS.batch
     ));
     for (durability, name) in [(Durability::Memory, "no persistence"), (Durability::Always, "fsync always")] {
@@ -175,6 +177,13 @@ fn names() -> Vec<String> {
     let first = Shard::service(0);
     let all = (0..).map(app::service).filter(|name| shard_of_service(name, SHARDS_DEFAULT) == first);
     all.take(SERVICES).collect()
+}
+
+/// An event's entry in the inbox.
+fn entry_bytes() -> Result<usize> {
+    let items = items(&names(), &config()?, 1)?;
+    let first = items.first().context("an event")?;
+    Ok(for_event(&first.event, SHARDS_DEFAULT).payload.len())
 }
 
 /// The events of one body.

@@ -30,13 +30,17 @@ const WARM_UP: u64 = 1_000;
 const ROUND_MAX: Duration = Duration::from_secs(20);
 /// How long the native server may take to listen.
 const LISTEN_MAX: Duration = Duration::from_secs(10);
+/// The processor of the server, that of Redis and the load, and both.
+const SERVER: &str = "0";
+const LOAD: &str = "1";
+const BOTH: &str = "0-1";
 /// The share of native throughput that wasm should reach.
 const RATIO_MIN: f64 = 0.5;
 
 pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("ingest");
     // The load is this process; Redis is started by it and stays beside it.
-    bench.bind(Some(std::process::id()), "1")?;
+    bench.bind(Some(std::process::id()), LOAD)?;
     let bytes = webhooks(bench, 1, 0)?.first().and_then(|one| one.body().size_hint().exact()).unwrap_or(0);
     section.circumstance(format!(
         "deployment_status webhooks of {bytes} bytes ({}), {CONNECTIONS} kept connections, {ROUNDS} rounds \
@@ -46,7 +50,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
     for (durability, name) in [(Durability::Memory, "no persistence"), (Durability::Always, "fsync always")] {
         against_each_other(bench, &mut section, durability, name).await?;
     }
-    bench.bind(Some(std::process::id()), "0-1")?;
+    bench.bind(Some(std::process::id()), BOTH)?;
     Ok(section)
 }
 
@@ -73,14 +77,16 @@ async fn against_each_other(
 ) -> Result<()> {
     let redis = RedisServer::start_with(durability)?;
     let config = app::config(app::SERVICES);
+    // Started on their processor, the servers take as many threads as it is worth: one.
+    bench.bind(Some(std::process::id()), SERVER)?;
     let wasm = bench.serve(Stages::None, &config, &redis.url(), Default::default()).await?;
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("homeostat.toml"), &config)?;
     let native = native_server(&redis.url(), &folder.path().join("homeostat.toml")).await?;
     let mut sides = [side_of(&wasm), Side::new("native", native.authority.clone(), native.child.id())];
     let mut serial = 1;
+    bench.bind(Some(std::process::id()), LOAD)?;
     for side in &mut sides {
-        bench.bind(side.pid, "0")?;
         let warm_up = webhooks(bench, WARM_UP, serial)?;
         serial += WARM_UP;
         load::run(&side.authority, warm_up, CONNECTIONS, ROUND_MAX, StatusCode::ACCEPTED).await?;

@@ -13,6 +13,7 @@ use homeostat_testkit::redis::{Durability, RedisServer};
 use homeostat_testkit::server::{Answer, Received, Server, StandIn, eventually};
 use homeostat_testkit::{now_ms, rfc3339};
 use http::StatusCode;
+use http_body::Body;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -62,11 +63,15 @@ impl RerunsRuns {
 pub(crate) async fn measure(bench: &Bench) -> Result<Section> {
     let mut section = Section::new("latency");
     let remedies = RATE * SECONDS / EACH;
+    let bytes = |prepared: Prepared| prepared.body().size_hint().exact().unwrap_or(0);
     section.circumstance(format!(
-        "{RATE} GitHub webhooks a second for {SECONDS} s ({}), every {EACH}th a failed run that is run \
-         again: {remedies} remedies, {SERVICES} further services with calm events; fsync always; nothing \
-         pinned: host, Redis, sender and target share all processors",
-        bench.payloads()
+        "{RATE} GitHub webhooks a second for {SECONDS} s ({}; {} bytes), on {CONNECTIONS} kept connections, \
+         every {EACH}th a failed run ({} bytes) that is run again: {remedies} remedies, {SERVICES} further \
+         services with calm events; fsync always; nothing pinned: host, Redis, sender and target share all \
+         processors",
+        bench.payloads(),
+        bytes(calm(bench, 1)?),
+        bytes(failing(bench, 1, &service(SERVICES))?),
     ));
     let github = Arc::new(RerunsRuns::default());
     let server = Server::start(github.clone()).await?;
@@ -97,8 +102,8 @@ async fn send_all(bench: &Bench, authority: &str, remedies: u64) -> Result<BTree
     for serial in 0..remedies * EACH {
         let failed = (serial % EACH == 0).then(|| service(SERVICES + serial / EACH));
         let prepared = match &failed {
-            Some(name) => bench.webhook("workflow_run", serial, |payload| fail(payload, serial, name))?,
-            None => bench.webhook("deployment_status", serial, |payload| stamp_status(payload, serial))?,
+            Some(name) => failing(bench, serial, name)?,
+            None => calm(bench, serial)?,
         };
         beat.tick().await;
         let connection = free.recv().await.context("a connection")?;
@@ -109,6 +114,14 @@ async fn send_all(bench: &Bench, authority: &str, remedies: u64) -> Result<BTree
         sent.extend(one?);
     }
     Ok(sent)
+}
+
+fn calm(bench: &Bench, serial: u64) -> Result<Prepared> {
+    bench.webhook("deployment_status", serial, |payload| stamp_status(payload, serial))
+}
+
+fn failing(bench: &Bench, serial: u64, name: &str) -> Result<Prepared> {
+    bench.webhook("workflow_run", serial, |payload| fail(payload, serial, name))
 }
 
 async fn send(
