@@ -25,9 +25,11 @@ use crate::{
     plot::{Of, Plot},
     progress::happened_ms,
     rhythm::Rhythm,
-    score::{Part, Standing, evidence},
+    said::Said,
+    score::{Part, Standing},
     settings::Settings,
     stored,
+    unread::Unread,
 };
 
 /// A new version that was called bad and is not heard of for so long, while the old one is, was
@@ -35,8 +37,6 @@ use crate::{
 const TAKEN_BACK_MS: u64 = 60_000;
 /// A new version heard of this near to the newest word of the old one still takes traffic.
 const STILL_THERE_MS: u64 = 20_000;
-/// Metrics told beside the one that weighs most.
-const BESIDE_MAX: usize = 3;
 /// The rollout's name in what the judge says; nobody sees it.
 const NAME: &str = "rollout";
 
@@ -74,6 +74,12 @@ pub(crate) struct Canary {
     taken_back: Option<Said>,
     /// How far our clock was ahead of the sender's when the newest was heard.
     ahead_ms: u64,
+    /// Whether it was said that nothing could be read.
+    #[serde(default, skip_serializing_if = "Unread::is_none")]
+    unread: Unread,
+    /// How often the whole service is told of, milliseconds; 0 while that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    whole_ms: u64,
     /// How often each version reports.
     #[serde(default, skip_serializing_if = "Rhythm::is_new")]
     baseline_rhythm: Rhythm,
@@ -89,17 +95,6 @@ pub(crate) struct Canary {
     /// How it went.
     #[serde(default, with = "stored::text")]
     plot: Plot,
-}
-
-/// What is kept of a decision, to be shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Said {
-    verdict: Verdict,
-    score: f64,
-    statistic: f64,
-    bound: f64,
-    samples: u64,
-    text: String,
 }
 
 impl Canary {
@@ -131,13 +126,26 @@ impl Canary {
             news = decision.and_then(|decision| self.decided(&decision, settings)).or(news);
         }
         self.close_when_taken_back(settings);
-        news
+        news.or(self.unread(event, settings))
+    }
+
+    /// Whether it is news that nothing can be read.
+    fn unread(&mut self, event: &Event, settings: &Settings) -> Option<News> {
+        // Nobody waits for an arm after its deployment.
+        if self.rollout.is_completed() || !self.rollout.is_unread(&self.judged_by(settings)) {
+            self.unread.read();
+        } else if arm::is_failed_scrape(event) && self.unread.failed(happened_ms(event), event.received_at) {
+            return Some(News::Blind);
+        }
+        None
     }
 
     /// A newer release went out: what came before is history.
     pub(crate) fn released(&mut self, at_ms: u64, settings: &Settings) {
         self.tell(What::RELEASED, at_ms, settings);
         (self.open, self.said, self.canary_ms) = (None, None, 0);
+        // A pause between two rollouts is no interval of theirs.
+        self.baseline_ms = 0;
         (self.canary_seen_ms, self.taken_back, self.plot) = (0, None, Plot::default());
         self.beside.clear();
         self.canary_rhythm = Rhythm::default();
@@ -163,12 +171,22 @@ impl Canary {
 
     /// The judge's settings, with slow senders given the time that they need.
     fn judged_by(&self, settings: &Settings) -> judge::Settings {
-        let slower = self.baseline_rhythm.interval_ms().max(self.canary_rhythm.interval_ms());
-        pace::settings(&settings.judge, slower.unwrap_or(0))
+        let baseline_ms = self.baseline_rhythm.interval_ms().unwrap_or(self.whole_ms);
+        let slower_ms = self.canary_rhythm.interval_ms().map_or(baseline_ms, |ms| ms.max(baseline_ms));
+        pace::settings(&settings.judge, slower_ms)
+    }
+
+    /// How often the whole service is told of: the old version hardly less often, before its own
+    /// rhythm is known.
+    pub(crate) fn expect_every(&mut self, whole_ms: Option<u64>) {
+        self.whole_ms = whole_ms.unwrap_or(0);
     }
 
     /// Nothing was heard until now.
     pub(crate) fn tick(&mut self, now_ms: u64, settings: &Settings) -> Option<News> {
+        if self.unread.is_due(now_ms) {
+            return Some(News::Blind);
+        }
         let theirs = now_ms.saturating_sub(self.ahead_ms);
         let decision = self.rollout.tick(NAME, theirs, &self.judged_by(settings))?;
         self.decided(&decision, settings)
@@ -195,7 +213,8 @@ impl Canary {
     pub(crate) fn due_ms(&self, settings: &Settings) -> Option<u64> {
         let seen = self.rollout.verdict() != Verdict::Blind;
         let due = self.rollout.blind_at_ms(&self.judged_by(settings));
-        Some(due.filter(|_| seen && self.open.is_none())?.saturating_add(self.ahead_ms))
+        let due = due.filter(|_| seen && self.open.is_none()).map(|due| due.saturating_add(self.ahead_ms));
+        due.into_iter().chain(self.unread.due_ms()).min()
     }
 
     fn heard(&mut self, arm: Option<Arm>, at_ms: u64, event: &Event, settings: &Settings) {
@@ -240,6 +259,8 @@ impl Canary {
                 self.beside = Said::beside(decision);
                 Some(News::Worse(regression))
             }
+            // One scrape that failed is no news yet.
+            Verdict::Blind if self.rollout.is_unread(&self.judged_by(settings)) => None,
             Verdict::Blind if before != Some(Verdict::Blind) => Some(News::Blind),
             _ => None,
         }
@@ -298,7 +319,7 @@ impl Canary {
             (Some(said), _) => (said.verdict, Said::of(&now)),
             (None, Some(before)) => (Verdict::Bad, before.clone()),
             (None, None) if self.canary_ms > 0 => (now.verdict, Said::of(&now)),
-            (None, None) => (Verdict::Watching, Said::nothing(settings)),
+            (None, None) => (Verdict::Watching, nothing_heard(settings)),
         };
         Comparison {
             verdict: verdict.into(),
@@ -329,53 +350,6 @@ impl Canary {
     }
 }
 
-impl Said {
-    fn of(decision: &Decision) -> Self {
-        let first = decision.because.first();
-        Self {
-            verdict: decision.verdict,
-            score: decision.score,
-            statistic: first.map_or(0.0, |because| because.statistic),
-            bound: first.map_or(0.0, |because| because.bound),
-            samples: first.map_or(0, |because| because.samples),
-            text: words(decision),
-        }
-    }
-
-    /// The metrics after the first, each with its part of the evidence, and what would change it all.
-    fn beside(decision: &Decision) -> Vec<Self> {
-        let others = decision.because.iter().skip(1).take(BESIDE_MAX);
-        let mut beside: Vec<Self> = others
-            .map(|because| Self {
-                statistic: because.statistic,
-                bound: because.bound,
-                samples: because.samples,
-                text: format!("{}: {}; {} s", because.metric, because.text, because.seconds),
-                ..Self::of(decision)
-            })
-            .collect();
-        let text = format!("another verdict takes {}", decision.would_change);
-        beside.push(Self { text, ..Self::of(decision) });
-        beside
-    }
-
-    /// Before anything was heard of a new version.
-    fn nothing(settings: &Settings) -> Self {
-        let text = "nothing was heard of a new version since the release".to_owned();
-        Self { text, ..Self::of(&Rollout::default().so_far(NAME, &settings.judge)) }
-    }
-
-    fn evidence(&self, event: &str) -> Evidence {
-        Evidence {
-            observed: self.statistic,
-            bound: self.bound,
-            samples: self.samples,
-            events: vec![event.to_owned()],
-            ..evidence("canary", &self.text)
-        }
-    }
-}
-
 impl Regression {
     pub(crate) fn kind(self) -> FindingKind {
         match self {
@@ -386,6 +360,11 @@ impl Regression {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(ms: &u64) -> bool {
+    *ms == 0
+}
+
 fn regression(metric: Option<&str>) -> Regression {
     match metric {
         Some(LATENCY | LATENCY_LEVEL) => Regression::Measurements,
@@ -394,7 +373,8 @@ fn regression(metric: Option<&str>) -> Regression {
     }
 }
 
-fn words(decision: &Decision) -> String {
-    let reason = decision.because.first().map_or("nothing to go by yet", |because| because.text.as_str());
-    format!("canary {}: {reason}; score {:.0} of 100", decision.verdict.name(), decision.score)
+/// Before anything was heard of a new version.
+fn nothing_heard(settings: &Settings) -> Said {
+    let nothing = Rollout::default().so_far(NAME, &settings.judge);
+    Said::in_words(&nothing, "nothing was heard of a new version since the release")
 }

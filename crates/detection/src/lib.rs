@@ -51,6 +51,7 @@ mod releases;
 mod report;
 mod rhythm;
 mod run;
+mod said;
 mod score;
 pub mod sequential;
 pub mod series;
@@ -60,6 +61,7 @@ mod stored;
 mod stream;
 mod telemetry;
 mod text;
+mod unread;
 mod usual;
 pub mod verify;
 

@@ -65,7 +65,8 @@ pub fn recheck(
     now_ms: u64,
 ) -> Observed {
     let unheard = state.canary.as_mut().and_then(|canary| canary.tick(now_ms, settings));
-    let silent = unheard == Some(News::Blind) || state.telemetry.is_silent(settings, now_ms);
+    let unread = state.telemetry.is_unread(now_ms);
+    let silent = unread || unheard == Some(News::Blind) || state.telemetry.is_silent(settings, now_ms);
     let mut findings = Vec::new();
     if silent && !state.telemetry.blind {
         state.telemetry.blind = true;
@@ -112,7 +113,7 @@ fn take(state: &mut ServiceState, event: &Event, settings: &Settings, now_ms: u6
         opened.extend(taken.failed.map(Opened::Run));
     }
     if matches!(event.kind, EventKind::Observation) && reports(state, event) {
-        state.telemetry.heard(event, arm::of(event));
+        state.telemetry.heard(event, arm::of(event), settings);
     }
     state.alerts.take(event);
     opened.extend(compare(state, event, settings));
@@ -193,7 +194,9 @@ fn compare(state: &mut ServiceState, event: &Event, settings: &Settings) -> Opti
         state.canary = Some(Box::default());
         follow_deployment(state, event, settings);
     }
-    match state.canary.as_mut()?.take(event, settings)? {
+    let canary = state.canary.as_mut()?;
+    canary.expect_every(state.telemetry.interval_ms());
+    match canary.take(event, settings)? {
         News::Worse(regression) => {
             state.releases.blemish();
             Some(Opened::Canary(regression))

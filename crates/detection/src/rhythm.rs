@@ -1,12 +1,13 @@
 //! How often somebody reports.
 //!
 //! Known once [`INTERVALS_MIN`] intervals were seen: the second longest of the last
-//! [`INTERVALS_MAX`], which one gap does not move, and which is long enough where two report in turn.
+//! [`INTERVALS_MAX`], which one gap does not move, and which is long enough where two report in turn,
+//! or several replicas one after the other and then none for a while.
 
 use serde::{Deserialize, Serialize};
 
 /// Intervals kept.
-const INTERVALS_MAX: usize = 7;
+const INTERVALS_MAX: usize = 16;
 /// Intervals seen before there is a rhythm.
 const INTERVALS_MIN: usize = 2;
 /// Reports nearer than this came together: one event for each signal or replica, say.
@@ -58,6 +59,7 @@ mod tests {
             let mut rhythm = Rhythm::default();
             intervals.iter().for_each(|interval| rhythm.note(*interval));
             assert_eq!(rhythm.interval_ms(), expected, "{intervals:?}");
+            assert!(rhythm.samples() <= INTERVALS_MAX);
         };
         check(&[], None);
         check(&[5_000], None);
@@ -65,6 +67,8 @@ mod tests {
         check(&[5_000, 6_000], Some(6_000));
         check(&[5_000, 5_000, 900_000], Some(5_000));
         check(&[10_000, 50_000, 10_000, 50_000, 10_000, 50_000, 10_000], Some(50_000));
+        let five_replicas = [5_000, 5_000, 5_000, 5_000, 40_000].repeat(4);
+        check(&five_replicas, Some(40_000));
         check(&[900_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000], Some(5_000));
     }
 }

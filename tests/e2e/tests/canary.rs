@@ -118,11 +118,14 @@ async fn rolled_out_until_healed(stage: &Stage) -> Result<Value> {
 }
 
 async fn telemetry_is_lost(stage: &Stage) -> Result<()> {
-    let failed = json!({
-        "kind": "observation", "env": ENV, "service": CHECKOUT, "occurred_at": rfc3339_millis(now_ms()),
-        "attributes": {"scrape": "failed"},
-    });
-    submit(stage, &[failed]).await?;
+    let failed = |at_ms: u64| {
+        json!({
+            "kind": "observation", "env": ENV, "service": CHECKOUT, "occurred_at": rfc3339_millis(at_ms),
+            "attributes": {"scrape": "failed"},
+        })
+    };
+    // One that fails may be chance.
+    submit(stage, &[failed(now_ms()), failed(now_ms() + 1000)]).await?;
     let blind = |service: &Value| service["health"]["verdict"] == "blind";
     let path = format!("/api/v1/services/{ENV}/{CHECKOUT}");
     let seen = stage.api.until(&path, STEP_WITHIN, blind).await;

@@ -4,6 +4,7 @@ use super::What;
 use super::batch::Lane;
 use super::rollout::Rollout;
 use super::settings::Settings;
+use super::watch::Blindness;
 
 /// Whether it says that numbers could not be read.
 pub(super) fn is_failed_scrape(what: &What) -> bool {
@@ -14,6 +15,11 @@ impl Rollout {
     /// Whether the new version took over.
     pub fn is_completed(&self) -> bool {
         self.later.completed
+    }
+
+    /// Whether nothing can be said as a scrape failed.
+    pub fn is_unread(&self, settings: &Settings) -> bool {
+        self.blindness(settings) == Some(Blindness::ScrapeFailed)
     }
 
     /// Whether anything is known now that was not before.

@@ -365,7 +365,8 @@ impl Rollout {
 
     /// Why nothing can be said. An arm that fell silent after the new version took over has gone.
     pub(super) fn blindness(&self, settings: &Settings) -> Option<Blindness> {
-        let blindness = self.watch.blindness(self.newest_ms, self.wait_ms(settings), settings);
+        let wait_ms = self.wait_ms(settings);
+        let blindness = self.watch.blindness(self.newest_ms, self.deployed_ms, wait_ms, settings);
         blindness.filter(|blindness| *blindness == Blindness::ScrapeFailed || !self.later.completed)
     }
 

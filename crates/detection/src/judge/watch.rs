@@ -76,8 +76,15 @@ impl Watch {
         self.canary = Ear::default();
     }
 
-    /// Whether anything can be said at `now_ms`; an arm may be late by `wait_ms`.
-    pub(super) fn blindness(&self, now_ms: u64, wait_ms: u64, settings: &Settings) -> Option<Blindness> {
+    /// Whether anything can be said at `now_ms`, of a version told of at `deployed_ms`; an arm may be
+    /// late by `wait_ms`.
+    pub(super) fn blindness(
+        &self,
+        now_ms: u64,
+        deployed_ms: Option<u64>,
+        wait_ms: u64,
+        settings: &Settings,
+    ) -> Option<Blindness> {
         let last = self.last_ms();
         let all_failed = self.all_failed_ms.is_some() && self.all_failed_ms > last;
         if all_failed || self.baseline.has_failed() || self.canary.has_failed() {
@@ -88,7 +95,8 @@ impl Watch {
         if quiet >= settings.blind_ms {
             return Some(Blindness::Nothing(quiet));
         }
-        let quiet = now_ms.saturating_sub(self.baseline.last_ms?);
+        // Who is told of only while there are two versions was not expected before.
+        let quiet = now_ms.saturating_sub(self.baseline.last_ms?.max(deployed_ms.unwrap_or(0)));
         let silent = quiet >= settings.blind_ms.saturating_add(wait_ms);
         let nothing_to_hold_against = self.canary.last_ms.is_some() && silent;
         nothing_to_hold_against.then_some(Blindness::NoBaseline(quiet))

@@ -46,8 +46,11 @@ impl BoundedBet {
         if !arms.both() {
             return;
         }
-        let capped = |share: f64| share.min(self.cap);
-        let difference = (capped(arms.canary.share()) - capped(arms.baseline.share())) / self.cap;
+        // A share of fewer is more often beyond the cap: capped, the smaller arm looks better on
+        // average than it is. That may be the canary, and never the baseline.
+        let cap = if arms.canary.total > arms.baseline.total { 1.0 } else { self.cap };
+        let capped = |share: f64| share.min(cap);
+        let difference = (capped(arms.canary.share()) - capped(arms.baseline.share())) / cap;
         let fresh = self.onset.next();
         for (log, stake) in self.logs.iter_mut().zip(STAKES) {
             *log = fresh.joined_to(*log) + (stake * difference).ln_1p();
