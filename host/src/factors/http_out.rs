@@ -52,7 +52,7 @@ impl WasiHttpHooks for OutboundHttp {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
         let line = self.faults.as_ref().map(|_| format!("{} {}", request.method(), request.uri().path()));
-        let exchange = send(request, capped(options));
+        let exchange = send(request, Limits::of(options));
         match (&self.faults, line) {
             (Some(faults), Some(line)) => {
                 Box::new(under_faults(faults.clone(), Arc::clone(&self.component), line, exchange))
@@ -79,38 +79,49 @@ async fn under_faults(
     }
 }
 
-fn capped(options: Option<RequestOptions>) -> RequestOptions {
-    let options = options.unwrap_or_default();
-    let cap = |given: Option<Duration>, most: Duration| Some(given.map_or(most, |given| given.min(most)));
-    RequestOptions {
-        connect_timeout: cap(options.connect_timeout, OUTBOUND_CONNECT_TIMEOUT),
-        first_byte_timeout: cap(options.first_byte_timeout, OUTBOUND_CALL_TIMEOUT),
-        between_bytes_timeout: cap(options.between_bytes_timeout, OUTBOUND_CALL_TIMEOUT),
+/// What a request may take, each as the component asks and never more than the host allows.
+struct Limits {
+    connect: Duration,
+    /// Connecting counts, as in Spin.
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+impl Limits {
+    fn of(options: Option<RequestOptions>) -> Self {
+        let options = options.unwrap_or_default();
+        let cap = |given: Option<Duration>, most: Duration| given.map_or(most, |given| given.min(most));
+        Self {
+            connect: cap(options.connect_timeout, OUTBOUND_CONNECT_TIMEOUT),
+            first_byte: cap(options.first_byte_timeout, OUTBOUND_CALL_TIMEOUT),
+            between_bytes: cap(options.between_bytes_timeout, OUTBOUND_CALL_TIMEOUT),
+        }
     }
 }
 
-async fn send(request: http::Request<WasiBody>, options: RequestOptions) -> Result<Exchange, Error> {
-    let deadline = Instant::now() + OUTBOUND_CALL_TIMEOUT;
-    let exchange = default_send_request(request, Some(options));
-    let (response, connection) =
-        tokio::time::timeout_at(deadline, exchange).await.map_err(|_| Error::HttpResponseTimeout)??;
-    let response = response.map(|body| Deadline::new(body.boxed_unsync(), deadline).boxed_unsync());
+async fn send(request: http::Request<WasiBody>, limits: Limits) -> Result<Exchange, Error> {
+    let end = Instant::now() + OUTBOUND_CALL_TIMEOUT;
+    let connect = RequestOptions { connect_timeout: Some(limits.connect), ..RequestOptions::default() };
+    let exchange = default_send_request(request, Some(connect));
+    let exchange = tokio::time::timeout(limits.first_byte, exchange).await;
+    let (response, connection) = exchange.map_err(|_| Error::ConnectionReadTimeout)??;
+    let response = response.map(|body| {
+        let expired = Box::pin(tokio::time::sleep_until(end));
+        Timed { body: body.boxed_unsync(), expired, between: limits.between_bytes, idle: None }.boxed_unsync()
+    });
     Ok((response, Box::new(connection)))
 }
 
-/// A body that fails when it is not through by a deadline.
-struct Deadline {
+/// A body that fails when it is not through in time, or when who reads it waits too long.
+struct Timed {
     body: WasiBody,
     expired: Pin<Box<Sleep>>,
+    between: Duration,
+    /// Runs while somebody waits for the next bytes: a body left unread is not late.
+    idle: Option<Pin<Box<Sleep>>>,
 }
 
-impl Deadline {
-    fn new(body: WasiBody, at: Instant) -> Self {
-        Self { body, expired: Box::pin(tokio::time::sleep_until(at)) }
-    }
-}
-
-impl Body for Deadline {
+impl Body for Timed {
     type Data = Bytes;
     type Error = Error;
 
@@ -121,7 +132,13 @@ impl Body for Deadline {
         if self.expired.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Some(Err(Error::HttpResponseTimeout)));
         }
-        Pin::new(&mut self.body).poll_frame(cx)
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.idle = None;
+            return Poll::Ready(frame);
+        }
+        let between = self.between;
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
+        idle.as_mut().poll(cx).map(|()| Some(Err(Error::ConnectionReadTimeout)))
     }
 
     fn is_end_stream(&self) -> bool {
