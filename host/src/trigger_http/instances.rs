@@ -6,7 +6,8 @@
 //! it loses its instance.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -74,6 +75,7 @@ impl HandlerState for Instances {
             state: Worker {
                 component: Arc::clone(&self.component.id),
                 request_timeout: self.request_timeout,
+                failed: Arc::default(),
                 stop: self.stop.clone(),
             },
         })
@@ -116,16 +118,30 @@ impl WorkerExpiration for Expiration {
     }
 }
 
+/// What became of the instance that took a request. The body of a response just ends when its
+/// instance does; whether it is whole is seen here.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Taker(Arc<OnceLock<Arc<AtomicBool>>>);
+
+impl Taker {
+    /// Whether the instance has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.0.get().is_some_and(|failed| failed.load(Ordering::Acquire))
+    }
+}
+
 /// One instance's bookkeeping.
 pub(super) struct Worker {
     component: Arc<str>,
     request_timeout: Duration,
+    /// Shared with the responses it has begun.
+    failed: Arc<AtomicBool>,
     stop: Stop,
 }
 
 impl WorkerState for Worker {
     type StoreData = InstanceState;
-    type RequestData = ();
+    type RequestData = Taker;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= INSTANCE_REQUESTS_MAX {
@@ -140,13 +156,16 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _store: StoreContextMut<'_, InstanceState>,
-        _request: (),
+        request: Taker,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
+        request.0.get_or_init(|| Arc::clone(&self.failed));
         Box::pin(tokio::time::sleep(self.request_timeout))
     }
 
     fn drop(&self, store: Store<InstanceState>, result: wasmtime::Result<()>) {
+        // Before the store goes, and the bodies in it end.
+        self.failed.store(result.is_err(), Ordering::Release);
         // When the host stops, idle instances are dropped where they are.
         if let Err(error) = result
             && !self.stop.is_stopped()

@@ -33,7 +33,7 @@ use crate::routes::Routes;
 use crate::stop::Stop;
 use crate::telemetry::{AcceptFailed, RequestFailed, RouteUnserved, emit};
 use gather::gather;
-use instances::Instances;
+use instances::{Instances, Taker};
 use request::{Held, Places, RequestError, guest_request};
 
 pub use gather::{GATHER_BYTES_MAX, GATHER_TIME_MAX};
@@ -216,10 +216,11 @@ async fn call(
     request: Request<WasiBody>,
     places: Places,
 ) -> Response<WasiBody> {
-    match handler.handle((), request).await {
+    let taker = Taker::default();
+    match handler.handle(taker.clone(), request).await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
-            Response::from_parts(parts, Held::new(gather(body).await, places).boxed_unsync())
+            Response::from_parts(parts, Held::new(gather(body).await, taker, places).boxed_unsync())
         }
         Err(error) => {
             emit(RequestFailed { component, error: &error });

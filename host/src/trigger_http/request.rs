@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::instances::Taker;
 use crate::routes::RouteMatch;
 
 /// Why a request cannot be passed on.
@@ -83,15 +84,17 @@ fn add_spin_headers(headers: &mut HeaderMap, uri: &Uri, client: SocketAddr, rout
 /// A request's place among all in flight, and at its component if that counts them.
 pub(super) type Places = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
-/// A response body that holds its request's places until it is through.
+/// A response body that holds its request's places until it is through, and fails where its
+/// instance did: a body that was cut off never looks whole.
 pub(super) struct Held {
     body: WasiBody,
+    taker: Taker,
     _places: Places,
 }
 
 impl Held {
-    pub(super) fn new(body: WasiBody, places: Places) -> Self {
-        Self { body, _places: places }
+    pub(super) fn new(body: WasiBody, taker: Taker, places: Places) -> Self {
+        Self { body, taker, _places: places }
     }
 }
 
@@ -103,11 +106,13 @@ impl Body for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let cut = frame.is_none() && self.taker.has_failed();
+        Poll::Ready(if cut { Some(Err(Error::HttpResponseIncomplete)) } else { frame })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && !self.taker.has_failed()
     }
 
     fn size_hint(&self) -> SizeHint {
