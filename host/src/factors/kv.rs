@@ -24,7 +24,7 @@ use crate::faults::guest;
 /// How long a statement waits for another process that holds the file's lock.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest value read or written, in bytes: Spin's cap on what the host buffers.
+/// The largest value read, in bytes: Spin's cap on what the host buffers.
 pub const VALUE_BYTES_MAX: usize = 128 << 20;
 
 /// Keys fetched at once while listing a Redis store.
@@ -91,8 +91,16 @@ impl KeyValueStore {
     /// The value of `key`.
     ///
     /// # Errors
-    /// When the back end fails.
+    /// When the back end fails or the value is larger than [`VALUE_BYTES_MAX`].
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.stored(key).await?;
+        match value.as_ref().map_or(0, Vec::len) {
+            length if length > VALUE_BYTES_MAX => Err(StoreError::TooLarge(length)),
+            _ => Ok(value),
+        }
+    }
+
+    async fn stored(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let key = key.to_owned();
         match self.0.as_ref() {
             Backend::Sqlite { .. } => {
@@ -110,11 +118,8 @@ impl KeyValueStore {
     /// Sets `key` to `value`.
     ///
     /// # Errors
-    /// When the back end fails or the value is larger than [`VALUE_BYTES_MAX`].
+    /// When the back end fails.
     pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), StoreError> {
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(StoreError::TooLarge(value.len()));
-        }
         let key = key.to_owned();
         match self.0.as_ref() {
             Backend::Sqlite { .. } => {
@@ -161,7 +166,15 @@ impl KeyValueStore {
     /// When the back end fails.
     pub async fn exists(&self, key: &str) -> Result<bool, StoreError> {
         match self.0.as_ref() {
-            Backend::Sqlite { .. } => Ok(self.get(key).await?.is_some()),
+            Backend::Sqlite { .. } => {
+                let key = key.to_owned();
+                self.sqlite_call(move |file, label| {
+                    let mut exists =
+                        file.prepare_cached("SELECT 1 FROM spin_key_value WHERE store = ?1 AND key = ?2")?;
+                    Ok(exists.exists((label, key))?)
+                })
+                .await
+            }
             Backend::Redis(redis) => Ok(redis.query(::redis::cmd("EXISTS").arg(key)).await?),
         }
     }

@@ -55,6 +55,21 @@ async fn a_panic_and_a_memory_hog_are_an_empty_500_and_the_next_request_is_serve
     Ok(())
 }
 
+/// Under Spin a body of unknown length ends as if it were whole.
+#[tokio::test]
+async fn a_body_of_unknown_length_whose_component_panics_is_seen_to_be_cut_off() -> Result<()> {
+    let scene = scene()?;
+    let running = scene.start().await?;
+    let mut stream = TcpStream::connect(running.http_addr).await?;
+    let answer = raw(&mut stream, "GET /parts HTTP/1.1\r\nhost: h\r\n\r\n", "0\r\n\r\n").await?;
+    assert!(answer.ends_with("5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"), "a whole one: {answer}");
+    let answer = raw(&mut stream, "GET /cut HTTP/1.1\r\nhost: h\r\n\r\n", "0\r\n\r\n").await?;
+    assert!(answer.ends_with("\r\n\r\n5\r\nfirst\r\n"), "no end of the chunks: {answer}");
+    assert_eq!(body(&running, "/count", "").await?, "1", "a fresh instance");
+    running.shutdown().await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn guest_code_that_never_ends_is_stopped_and_holds_up_nobody() -> Result<()> {
     let mut scene = scene()?;

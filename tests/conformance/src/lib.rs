@@ -31,6 +31,9 @@ pub const HTTP: &str = "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"probe\
 /// Answered by the runtime itself.
 const HEALTH: &str = "/.well-known/spin/health";
 
+/// The name of the runtime configuration in an application's folder.
+const RUNTIME_CONFIG: &str = "runtime-config.toml";
+
 /// What a manifest for the probe says; the rest is always the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Say<'a> {
@@ -44,11 +47,15 @@ pub struct Say<'a> {
     pub application: &'a str,
     /// Values given from outside.
     pub given: &'a [(&'a str, &'a str)],
+    /// Values given on the command line, `NAME=VALUE`.
+    pub flags: &'a [&'a str],
+    /// The runtime configuration; `REDIS_URL` in it is the address of the redis-server.
+    pub runtime_config: &'a str,
 }
 
 /// The probe, running.
 pub struct Application {
-    _group: Group,
+    group: Group,
     url: String,
     redis: RedisServer,
     folder: TempDir,
@@ -63,6 +70,25 @@ impl Application {
     /// # Errors
     /// When something is missing, or it does not come up; then with the end of its log.
     pub async fn start(say: &Say<'_>) -> Result<Self> {
+        let mut app = Self::launch(say)?;
+        app.wait().await?;
+        Ok(app)
+    }
+
+    /// Starts the probe with what `say` says, which no runtime may take, and waits until it ends;
+    /// gives its log.
+    ///
+    /// # Errors
+    /// When something is missing, or it serves, or ends as if all were well.
+    pub async fn refused(say: &Say<'_>) -> Result<String> {
+        let mut app = Self::launch(say)?;
+        let status = tokio::time::timeout(PATIENCE, app.group.wait()).await;
+        let status = status.map_err(|_| anyhow::anyhow!("it goes on: {}", app.log()))??;
+        ensure!(!status.success(), "it ended with {status}: {}", app.log());
+        Ok(app.log())
+    }
+
+    fn launch(say: &Say<'_>) -> Result<Self> {
         let root = workspace_root();
         let folder = tempfile::tempdir()?;
         let redis = RedisServer::start()?;
@@ -75,15 +101,15 @@ impl Application {
             state_dir: &folder.path().join("state"),
             redis: Some(&redis.url()),
         };
+        let runtime_config = say.runtime_config.replace("REDIS_URL", &redis.url());
+        std::fs::write(folder.path().join(RUNTIME_CONFIG), runtime_config)?;
         let group = spawn(&runtime(&root)?, &launch, say, folder.path())?;
-        let mut app = Self { _group: group, url: format!("http://127.0.0.1:{port}"), redis, folder };
-        app.wait().await?;
-        Ok(app)
+        Ok(Self { group, url: format!("http://127.0.0.1:{port}"), redis, folder })
     }
 
     async fn wait(&mut self) -> Result<()> {
         let health = self.at(HEALTH);
-        let ready = server::eventually(PATIENCE, async || match self._group.try_wait() {
+        let ready = server::eventually(PATIENCE, async || match self.group.try_wait() {
             Ok(Some(status)) => Some(Err(status)),
             _ => http::get(&health).await.is_ok_and(|answer| answer.status() == 200).then_some(Ok(())),
         });
@@ -94,7 +120,8 @@ impl Application {
         }
     }
 
-    fn log(&self) -> String {
+    /// What it wrote so far.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
@@ -106,6 +133,11 @@ impl Application {
     /// Host and port.
     pub fn authority(&self) -> &str {
         self.url.trim_start_matches("http://")
+    }
+
+    /// The redis-server, which may be killed and started again.
+    pub fn redis(&mut self) -> &mut RedisServer {
+        &mut self.redis
     }
 
     /// The redis-server's address, without a database.
@@ -202,6 +234,12 @@ fn spawn(runtime: &Runtime, launch: &Launch<'_>, say: &Say<'_>, folder: &Path) -
     let mut command: Command = runtime.command(launch);
     for (name, value) in say.given {
         command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
+    }
+    for flag in say.flags {
+        command.arg("--variable").arg(flag);
+    }
+    if !say.runtime_config.is_empty() {
+        command.arg("--runtime-config-file").arg(folder.join(RUNTIME_CONFIG));
     }
     command.current_dir(folder).stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
     let group = Group::spawn(command, runtime.kind.joins());

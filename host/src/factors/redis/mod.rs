@@ -6,6 +6,7 @@
 //! Does not: reconnect an open connection, or follow cluster redirects.
 //! Invariant: every call ends: connecting and each reply have a named timeout.
 
+mod replies;
 mod shared;
 
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::engine::{HostData, HostView};
 use crate::faults::{Fate, Seen, guest};
 use crate::telemetry::{OutboundRefused, emit};
 
+pub use replies::REPLY_BYTES_MAX;
+use replies::{answer, bounded_value, flattened};
 pub use shared::SharedConnections;
 use shared::is_shareable;
 
@@ -144,51 +147,24 @@ impl OutboundRedis {
     }
 }
 
-fn answer(error: &RedisError) -> Error {
-    if error.kind() == ::redis::ErrorKind::UnexpectedReturnType || error.code() == Some("WRONGTYPE") {
-        Error::TypeError
-    } else {
-        Error::Other(error.to_string())
-    }
-}
-
-/// Flattens a reply: lists in lists become one list, nothing becomes `nil`.
-///
-/// # Errors
-/// A reply that has no place in the interface (maps, doubles, errors inside lists).
-fn flatten(value: Value, into: &mut Vec<RedisResult>) -> Result<(), Error> {
-    match value {
-        Value::Nil => into.push(RedisResult::Nil),
-        Value::Int(number) => into.push(RedisResult::Int64(number)),
-        Value::BulkString(bytes) => into.push(RedisResult::Binary(bytes)),
-        Value::SimpleString(text) => into.push(RedisResult::Status(text)),
-        Value::Okay => into.push(RedisResult::Status("OK".to_owned())),
-        Value::Array(items) | Value::Set(items) => {
-            for item in items {
-                flatten(item, into)?;
-            }
-        }
-        Value::ServerError(error) => return Err(answer(&error.into())),
-        other => return Err(Error::Other(format!("a reply of this kind cannot be passed on: {other:?}"))),
-    }
-    Ok(())
-}
-
 /// Sends a guest's command, under its component's faults if it has any.
-async fn send<T: Send, R: FromRedisValue>(
+async fn query<T: Send, R: FromRedisValue>(
     accessor: &Accessor<T, HostData>,
     resource: &Resource<OutboundRedis>,
     command: &Cmd,
-) -> wasmtime::Result<Result<R, RedisError>> {
+) -> wasmtime::Result<Result<R, Error>> {
     let connection = accessor.with(|mut access| access.get().table.get(resource).cloned())?;
-    let Some((faults, component)) = guest::of(accessor) else {
-        return Ok(connection.send(command).await);
+    let reply = match guest::of(accessor) {
+        None => connection.send(command).await,
+        Some((faults, component)) => {
+            let words: Vec<&[u8]> = command.args_iter().map(word).collect();
+            match faults.around(&component, Seen::Redis(&words), connection.send(command)).await? {
+                Fate::Done(reply) => reply,
+                Fate::Failed | Fate::Lost => Err(RedisError::from(std::io::Error::other("a fault"))),
+            }
+        }
     };
-    let words: Vec<&[u8]> = command.args_iter().map(word).collect();
-    Ok(match faults.around(&component, Seen::Redis(&words), connection.send(command)).await? {
-        Fate::Done(reply) => reply,
-        Fate::Failed | Fate::Lost => Err(RedisError::from(std::io::Error::other("a fault"))),
-    })
+    Ok(reply.map_err(|error| answer(&error)))
 }
 
 fn word(argument: Arg<&[u8]>) -> &[u8] {
@@ -196,15 +172,6 @@ fn word(argument: Arg<&[u8]>) -> &[u8] {
         Arg::Simple(word) => word,
         _ => b"",
     }
-}
-
-/// As [`send`], with the error as the interface has it.
-async fn query<T: Send, R: FromRedisValue>(
-    accessor: &Accessor<T, HostData>,
-    resource: &Resource<OutboundRedis>,
-    command: &Cmd,
-) -> wasmtime::Result<Result<R, Error>> {
-    Ok(send(accessor, resource, command).await?.map_err(|error| answer(&error)))
 }
 
 impl Host for HostView<'_> {}
@@ -284,7 +251,9 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         connection: Resource<OutboundRedis>,
         key: String,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, Error>> {
-        query(accessor, &connection, ::redis::cmd("GET").arg(key)).await
+        let reply: Result<Option<Vec<u8>>, _> =
+            query(accessor, &connection, ::redis::cmd("GET").arg(key)).await?;
+        Ok(reply.and_then(bounded_value))
     }
 
     async fn set(
@@ -301,11 +270,7 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
         connection: Resource<OutboundRedis>,
         key: String,
     ) -> wasmtime::Result<Result<i64, Error>> {
-        let reply = send(accessor, &connection, ::redis::cmd("INCR").arg(key)).await?;
-        Ok(reply.map_err(|error: RedisError| match error.code() {
-            Some("ERR") => Error::TypeError,
-            _ => answer(&error),
-        }))
+        query(accessor, &connection, ::redis::cmd("INCR").arg(key)).await
     }
 
     async fn del(
@@ -356,39 +321,6 @@ impl<T: Send> HostConnectionWithStore<T> for HostData {
             };
         }
         let reply: Result<Value, Error> = query(accessor, &connection, &cmd).await?;
-        let mut flat = Vec::new();
-        Ok(reply.and_then(|value| flatten(value, &mut flat)).map(|()| flat))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(value: Value, expected: &str) {
-        let mut flat = Vec::new();
-        flatten(value, &mut flat).expect("it flattens");
-        assert_eq!(format!("{flat:?}"), expected);
-    }
-
-    #[test]
-    fn replies_are_flattened_and_nothing_is_nil() {
-        check(Value::Nil, "[RedisResult::Nil]");
-        check(Value::Array(Vec::new()), "[]");
-        check(Value::Okay, "[RedisResult::Status(\"OK\")]");
-        let nested = Value::Array(vec![
-            Value::Int(1),
-            Value::Array(vec![Value::Nil, Value::SimpleString("a".to_owned())]),
-            Value::BulkString(vec![7]),
-        ]);
-        check(
-            nested,
-            "[RedisResult::Int64(1), RedisResult::Nil, RedisResult::Status(\"a\"), RedisResult::Binary([7])]",
-        );
-    }
-
-    #[test]
-    fn maps_are_refused() {
-        assert!(flatten(Value::Map(Vec::new()), &mut Vec::new()).is_err());
+        Ok(reply.and_then(flattened))
     }
 }

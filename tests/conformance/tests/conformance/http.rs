@@ -1,28 +1,13 @@
 //! Routes, headers, bodies.
 
-use anyhow::{Context, Result};
-use homeostat_conformance::{Application, HTTP, PATIENCE, Say};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use anyhow::Result;
+use homeostat_conformance::{Application, HTTP, Say};
 use tokio::net::TcpStream;
+
+use crate::wire::raw;
 
 fn route(path: &str) -> String {
     format!("[[trigger.http]]\nroute = \"{path}\"\ncomponent = \"probe\"\n")
-}
-
-/// Sends raw bytes and reads until the answer holds `until`, or ends.
-async fn raw(stream: &mut TcpStream, send: &str, until: &str) -> Result<String> {
-    stream.write_all(send.as_bytes()).await?;
-    let mut answer = Vec::new();
-    let read = async {
-        while !String::from_utf8_lossy(&answer).contains(until) {
-            if stream.read_buf(&mut answer).await? == 0 {
-                break;
-            }
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(PATIENCE, read).await.context("no answer")??;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 #[tokio::test]
@@ -107,9 +92,9 @@ async fn bodies_pass_whole_in_chunks_and_with_their_length() -> Result<()> {
 async fn chunks_pass_as_they_come(app: &Application) -> Result<()> {
     let mut stream = TcpStream::connect(app.authority()).await?;
     let head = "POST /echo HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n";
-    let answer = raw(&mut stream, head, "first").await?;
+    let (answer, _) = raw(&mut stream, head, "first").await?;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("first"), "{answer}");
-    let rest = raw(&mut stream, "6\r\nsecond\r\n0\r\n\r\n", "0\r\n\r\n").await?;
+    let (rest, _) = raw(&mut stream, "6\r\nsecond\r\n0\r\n\r\n", "0\r\n\r\n").await?;
     assert!(rest.contains("second"), "{rest}");
     Ok(())
 }

@@ -10,6 +10,30 @@ async fn start() -> Result<Application> {
     Application::start(&Say { triggers: HTTP, ..Say::default() }).await
 }
 
+/// Requests that mark an instance.
+const MARK: u32 = 10;
+
+/// Leaves an instance that has counted to [`MARK`].
+pub(crate) async fn mark(app: &Application) -> Result<()> {
+    // A request that comes while it is at work may get another instance.
+    for _ in 0..REUSE {
+        if app.body("/count", "").await?.parse::<u32>()? == MARK {
+            return Ok(());
+        }
+    }
+    anyhow::bail!("no instance was asked {MARK} times")
+}
+
+/// Whether the marked instance still serves; a fresh one cannot count as far in so few requests.
+pub(crate) async fn marked_serves(app: &Application) -> Result<bool> {
+    for _ in 1..MARK {
+        if app.body("/count", "").await?.parse::<u32>()? > MARK {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[tokio::test]
 async fn an_instance_is_kept_for_its_share_of_requests_and_then_replaced() -> Result<()> {
     let app = start().await?;

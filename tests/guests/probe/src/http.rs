@@ -1,32 +1,50 @@
 //! What each path tries.
 
 use std::fmt::Debug;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::future::{Either, select};
-use http_body_util::BodyExt;
-use spin_sdk::http::{self, BoxBody, FullBody, HeaderMap, Request, StatusCode, box_body};
-use spin_sdk::key_value::Store;
-use spin_sdk::redis::{Connection, RedisParameter};
+use spin_sdk::http::{BoxBody, Error, FullBody, HeaderMap, Request, StatusCode, box_body};
+use spin_sdk::wasip3::http::types::ErrorCode;
 use spin_sdk::{time, variables};
 
+use crate::{bodies, outbound, server, store};
+
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
+
+/// Requests that wait in this instance.
+static WAITING: AtomicU64 = AtomicU64::new(0);
+
+/// How often, and after which time, it is looked whether enough others wait.
+const GATHERING_TURNS: usize = 500;
+const GATHERING_TURN: Duration = Duration::from_millis(10);
 
 /// Bytes asked for at a time by the path that eats memory.
 const MEMORY_STEP: usize = 16 << 20;
 
-type Answer = (StatusCode, HeaderMap, BoxBody);
+/// Status, headers, body.
+pub(crate) type Answer = (StatusCode, HeaderMap, BoxBody);
 
 /// Answers one request.
-pub(crate) async fn answer(request: Request) -> Answer {
+pub(crate) async fn answer(request: Request) -> Result<Answer, Error> {
     let path = request.uri().path().to_owned();
     let argument = request.headers().get("x-argument").and_then(|value| value.to_str().ok());
     let argument = argument.unwrap_or_default().to_owned();
-    match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
+    Ok(match path.trim_start_matches('/').split('/').next().unwrap_or_default() {
         "echo" => (StatusCode::OK, HeaderMap::new(), box_body(request.into_body())),
         "panic" => panic!("asked to panic"),
+        "fail" => return Err(Error::other("asked to fail")),
+        "code" => return Err(ErrorCode::LoopDetected.into()),
+        "wait" => {
+            wait(Duration::from_millis(argument.parse().unwrap_or(0))).await;
+            text("waited".to_owned())
+        }
+        "panic-among" => text(panic_among(&argument).await),
+        "unmeasured" => bodies::unmeasured(),
+        "empty" => bodies::empty(&argument),
+        "parts" => bodies::parts(&argument),
+        "cut" => bodies::cut(&argument),
+        "hold" => bodies::hold(&argument),
         "loop" => spin_forever(),
         "memory" => text(eat_memory()),
         "sleep" => {
@@ -43,13 +61,42 @@ pub(crate) async fn answer(request: Request) -> Answer {
         "file" => text(shown(std::fs::read_to_string(&argument).map_err(|error| error.kind()))),
         "socket" => text(shown(std::net::TcpStream::connect(&argument).map_err(|error| error.kind()))),
         "environment" => text(shown(std::env::var(&argument))),
-        "kv" => text(key_value(&argument).await),
-        "redis" => text(redis(&argument).await),
-        "kept" => text(kept(&argument).await),
-        "http" => text(outbound(&argument).await),
-        "impatient" => text(impatient(&argument).await),
+        "kv" => text(store::usual(&argument).await),
+        "kv-edges" => text(store::edges(&argument).await),
+        "kv-length" => text(store::length(&argument).await),
+        "kept" => text(store::kept(&argument).await),
+        "redis" => text(server::usual(&argument).await),
+        "redis-refused" => text(server::refused(&argument).await),
+        "redis-replies" => text(server::replies(&argument).await),
+        "redis-newer" => text(server::newer(&argument).await),
+        "redis-lost" => text(server::lost(&argument).await),
+        "redis-state" => text(server::own_state(&argument).await),
+        "redis-length" => text(server::length(&argument).await),
+        "http" => text(outbound::get(&argument).await),
+        "http-limited" => text(outbound::limited(&argument).await),
+        "http-paused" => text(outbound::paused(&argument).await),
+        "upload" => text(outbound::upload(&argument).await),
+        "impatient" => text(outbound::impatient(&argument).await),
         _ => text(path),
+    })
+}
+
+/// Waits, and is counted while it does.
+pub(crate) async fn wait(time: Duration) {
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    time::sleep(time).await;
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Panics once at least so many others wait in this instance; else says how many do.
+async fn panic_among(least: &str) -> String {
+    let least = least.parse().unwrap_or(0);
+    for _ in 0..GATHERING_TURNS {
+        let waiting = WAITING.load(Ordering::Relaxed);
+        assert!(waiting < least, "asked to panic among {waiting}");
+        time::sleep(GATHERING_TURN).await;
     }
+    format!("{} waiting", WAITING.load(Ordering::Relaxed))
 }
 
 fn text(body: String) -> Answer {
@@ -65,7 +112,8 @@ fn print_lines() {
     eprintln!("a line for stderr");
 }
 
-fn shown<T: Debug, E: Debug>(result: Result<T, E>) -> String {
+/// A result in words.
+pub(crate) fn shown<T: Debug, E: Debug>(result: Result<T, E>) -> String {
     match result {
         Ok(value) => format!("ok {value:?}"),
         Err(error) => format!("error {error:?}"),
@@ -92,90 +140,4 @@ fn describe(request: &Request) -> String {
         lines.push(format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
     }
     lines.join("\n")
-}
-
-async fn key_value(label: &str) -> String {
-    let store = match Store::open(label).await {
-        Ok(store) => store,
-        Err(error) => return format!("open: error {error:?}"),
-    };
-    let mut lines = vec![
-        format!("set: {}", shown(store.set("probe/a", b"1").await)),
-        format!("get: {}", shown(store.get("probe/a").await)),
-        format!("get nothing: {}", shown(store.get("probe/none").await)),
-        format!("exists: {}", shown(store.exists("probe/a").await)),
-    ];
-    let keys = store.get_keys().await.collect().await.map(|mut keys| {
-        keys.retain(|key| key.starts_with("probe/"));
-        keys
-    });
-    lines.push(format!("keys: {}", shown(keys)));
-    lines.push(format!("delete: {}", shown(store.delete("probe/a").await)));
-    lines.push(format!("exists after: {}", shown(store.exists("probe/a").await)));
-    lines.join("\n")
-}
-
-/// A key of the default store, written by anyone.
-async fn kept(key: &str) -> String {
-    match Store::open("default").await {
-        Ok(store) => shown(store.get(key).await),
-        Err(error) => format!("open: error {error:?}"),
-    }
-}
-
-async fn redis(address: &str) -> String {
-    let server = match Connection::open(address).await {
-        Ok(server) => server,
-        Err(error) => return format!("open: error {error:?}"),
-    };
-    let nested = "return {1, {'a', false}, {}}";
-    let nested = server.execute("EVAL", [nested.into_argument(), RedisParameter::Int64(0)]).await;
-    let nothing = server.execute("GET", ["probe:none".into_argument()]).await;
-    let bad = server.execute("NOSUCH", []).await.is_err();
-    [
-        format!("set: {}", shown(server.set("probe:a", b"1").await)),
-        format!("get: {}", shown(server.get("probe:a").await)),
-        format!("incr: {}", shown(server.incr("probe:a").await)),
-        format!("del: {}", shown(server.del(["probe:a", "probe:none", "probe:s"]).await)),
-        format!("get nothing: {}", shown(server.get("probe:a").await)),
-        format!("sadd: {}", shown(server.sadd("probe:s", ["x", "x"]).await)),
-        format!("smembers: {}", shown(server.smembers("probe:s").await)),
-        format!("wrong type: {}", shown(server.get("probe:s").await)),
-        format!("srem: {}", shown(server.srem("probe:s", ["x"]).await)),
-        format!("nested: {}", shown(nested)),
-        format!("nil: {}", shown(nothing)),
-        format!("unknown command fails: {bad}"),
-    ]
-    .join("\n")
-}
-
-trait IntoArgument {
-    fn into_argument(self) -> RedisParameter;
-}
-
-impl IntoArgument for &str {
-    fn into_argument(self) -> RedisParameter {
-        RedisParameter::Binary(self.as_bytes().to_vec())
-    }
-}
-
-async fn outbound(url: &str) -> String {
-    match http::get(url).await {
-        Ok(response) => {
-            let status = response.status();
-            let length = response.into_body().collect().await.map(|body| body.to_bytes().len());
-            format!("{} {}", status.as_u16(), shown(length))
-        }
-        Err(error) => format!("error {error:?}"),
-    }
-}
-
-/// Gives the target a moment, and drops the request then.
-async fn impatient(url: &str) -> String {
-    const PATIENCE: Duration = Duration::from_millis(200);
-    let answered = pin!(outbound(url));
-    match select(answered, pin!(time::sleep(PATIENCE))).await {
-        Either::Left((answer, _)) => answer,
-        Either::Right(((), _)) => "gave up".to_owned(),
-    }
 }

@@ -5,9 +5,13 @@
 //! Does not: test anything itself.
 //! Invariant: whatever a host answers is shown in the response; only the paths made for it panic.
 
+mod bodies;
 mod http;
 #[expect(unsafe_code, reason = "the handler macro writes the export's entry point")]
 mod messages;
+mod outbound;
+mod server;
+mod store;
 
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
