@@ -16,8 +16,8 @@ use homeostat_testkit::port::free_port;
 use homeostat_testkit::redis::RedisServer;
 use homeostat_testkit::runtime::{Launch, Runtime, runtime};
 use homeostat_testkit::{http, server};
-use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -183,7 +183,10 @@ impl Application {
     /// # Errors
     /// When nobody does.
     pub async fn heard_on(&self, channels: &[&str]) -> Result<MultiplexedConnection> {
-        let mut server = redis::Client::open(self.redis_url())?.get_multiplexed_async_connection().await?;
+        // By default the client waits for half a second only.
+        let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let client = redis::Client::open(self.redis_url())?;
+        let mut server = client.get_multiplexed_async_connection_with_config(&patient).await?;
         for channel in channels {
             let heard = server::eventually(PATIENCE, async || {
                 let mut command = redis::cmd("PUBSUB");

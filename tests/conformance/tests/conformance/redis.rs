@@ -100,10 +100,12 @@ async fn a_server_that_is_not_there_is_other_and_found_again_when_it_is() -> Res
     let seen = app.body("/redis", &address).await?;
     assert!(seen.starts_with("open: error Error::Other("), "{seen}");
     app.redis().restart()?;
+    let mut seen = String::new();
     let back = eventually(PATIENCE, async || {
-        app.body("/redis-state", &address).await.is_ok_and(|seen| seen.starts_with("set: ok")).then_some(())
+        seen = app.body("/redis-state", &address).await.ok()?;
+        seen.starts_with("set: ok").then_some(())
     });
-    back.await.context("the server that came back is not used")
+    back.await.context("the server that came back is not used").context(seen)
 }
 
 #[tokio::test]
