@@ -121,7 +121,7 @@ impl InstanceState {
             wasi.env(name, value);
         }
         if let Some(faults) = &component.faults {
-            wasi.wall_clock(faults.guest_clock());
+            wasi.wall_clock(faults.guest_clock()).monotonic_clock(faults.guest_clock());
         }
         Self {
             wasi: wasi.build(),

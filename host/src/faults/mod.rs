@@ -2,7 +2,8 @@
 //!
 //! Purpose: drop or double a doorbell; kill, pause, delay or fail an instance at one of its host
 //! calls; lose a reply or an answer; move the clock. A rule names a component, a kind of call and
-//! which one of them, so that the same rule strikes at the same place every time.
+//! which one of them, so that the same rule strikes at the same place every time. A delay is a hold,
+//! the clock moved by so much, and a release, so that nobody waits in real time.
 //! Does not: draw at random, and is not reachable from the command line, a manifest or the
 //! environment: only code that makes [`crate::app::Options`] can pass a [`Faults`].
 //! Invariant: a rule strikes once; without a [`Faults`] nothing here runs.
@@ -13,7 +14,6 @@ pub(crate) mod guest;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -33,11 +33,33 @@ pub enum BellFault {
 pub enum Calls {
     /// Every host call: Redis, key-value, variables, outbound HTTP.
     Any,
-    /// Redis commands of which the name or an argument is this, such as a script's digest.
-    Redis(Vec<u8>),
+    /// Redis commands that have each of these as their name or an argument, such as a script's digest
+    /// and a stage.
+    Redis(Vec<Vec<u8>>),
+    /// Outbound requests, and Redis commands that are no plain reads. To end at any other call comes to
+    /// the same as to end at the next of these, since nothing can be seen of it outside the instance.
+    Changes,
     /// Outbound requests whose `METHOD path` contains this.
     Outbound(String),
 }
+
+/// Redis commands that the components send and that change nothing.
+const READS: [&[u8]; 14] = [
+    b"GET",
+    b"HGET",
+    b"HGETALL",
+    b"HMGET",
+    b"MGET",
+    b"SISMEMBER",
+    b"SMEMBERS",
+    b"XLEN",
+    b"XRANGE",
+    b"XREVRANGE",
+    b"ZCOUNT",
+    b"ZREVRANGE",
+    b"ZREVRANGEBYSCORE",
+    b"ZREVRANK",
+];
 
 /// Before the call is carried out, or after it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,10 +80,11 @@ pub enum Strike {
     Fail,
     /// The call is carried out, and fails.
     Lose,
-    /// The call is carried out this much later.
-    Delay(Duration),
     /// The instance waits until [`Faults::release`].
     Hold(When),
+    /// The same, for so long that it has given the call up: the call is carried out, and its result
+    /// is lost.
+    HoldAndLose(When),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +146,7 @@ pub struct Faults(Arc<Shared>);
 
 struct Shared {
     rules: Mutex<Vec<Rule>>,
-    /// Components whose last doorbell was dropped.
+    /// Components whose last doorbell came to nothing.
     deaf: Mutex<BTreeSet<String>>,
     /// Counts releases.
     releases: watch::Sender<u64>,
@@ -151,6 +174,11 @@ impl Faults {
         lock(&self.0.rules).push(rule);
     }
 
+    /// Takes back every rule that has not struck yet.
+    pub fn disarm(&self) {
+        lock(&self.0.rules).clear();
+    }
+
     /// How many rules have not struck yet.
     pub fn waiting(&self) -> usize {
         lock(&self.0.rules).len()
@@ -166,7 +194,7 @@ impl Faults {
         self.0.handling.load(Ordering::SeqCst)
     }
 
-    /// Whether the component's last doorbell was dropped.
+    /// Whether the component's last doorbell came to nothing: nobody heard it, or who did was killed.
     pub fn is_deaf(&self, component: &str) -> bool {
         lock(&self.0.deaf).contains(component)
     }
@@ -215,25 +243,31 @@ impl Faults {
             _ => None,
         });
         match strike {
-            Some(Strike::Kill(When::Before)) => return Err(Killed),
+            Some(Strike::Kill(When::Before)) => return Err(self.killed(component)),
             Some(Strike::Fail) => return Ok(Fate::Failed),
-            Some(Strike::Delay(delay)) => tokio::time::sleep(delay).await,
-            Some(Strike::Hold(When::Before)) => self.hold().await,
+            Some(Strike::Hold(When::Before) | Strike::HoldAndLose(When::Before)) => self.hold().await,
             _ => {}
         }
         let result = work.await;
         match strike {
-            Some(Strike::Kill(When::After)) => return Err(Killed),
-            Some(Strike::Lose) => return Ok(Fate::Lost),
-            Some(Strike::Hold(When::After)) => self.hold().await,
+            Some(Strike::Kill(When::After)) => return Err(self.killed(component)),
+            Some(Strike::Hold(When::After) | Strike::HoldAndLose(When::After)) => self.hold().await,
             _ => {}
         }
-        Ok(Fate::Done(result))
+        match strike {
+            Some(Strike::Lose | Strike::HoldAndLose(_)) => Ok(Fate::Lost),
+            _ => Ok(Fate::Done(result)),
+        }
     }
 
     /// For calls that cannot end their instance: it ends at its next one.
     pub(crate) fn kill_at_next_call(&self, component: &str) {
         self.arm(Rule::call(component, Calls::Any, Strike::Kill(When::Before), 1));
+    }
+
+    fn killed(&self, component: &str) -> Killed {
+        lock(&self.0.deaf).insert(component.to_owned());
+        Killed
     }
 
     async fn hold(&self) {
@@ -263,8 +297,11 @@ impl Faults {
 impl Calls {
     fn fit(&self, seen: Seen<'_>) -> bool {
         match (self, seen) {
-            (Self::Any, _) => true,
-            (Self::Redis(word), Seen::Redis(words)) => words.contains(&word.as_slice()),
+            (Self::Any, _) | (Self::Changes, Seen::Outbound(_)) => true,
+            (Self::Changes, Seen::Redis(words)) => words.first().is_none_or(|name| !READS.contains(name)),
+            (Self::Redis(wanted), Seen::Redis(words)) => {
+                wanted.iter().all(|word| words.contains(&word.as_slice()))
+            }
             (Self::Outbound(part), Seen::Outbound(line)) => line.contains(part),
             _ => false,
         }

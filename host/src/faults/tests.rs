@@ -1,7 +1,6 @@
 //! Each fault, without a guest.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use super::*;
 
@@ -11,7 +10,7 @@ const HEALER: &str = "healer";
 /// carried out.
 async fn check(strike: Strike, nth: usize, expected: &[Result<Fate<()>, Killed>], done: usize) {
     let faults = Faults::default();
-    faults.arm(Rule::call(HEALER, Calls::Redis(b"commit".to_vec()), strike, nth));
+    faults.arm(Rule::call(HEALER, Calls::Redis(vec![b"commit".to_vec()]), strike, nth));
     let carried_out = AtomicUsize::new(0);
     let mut fates = Vec::new();
     for _ in expected {
@@ -30,7 +29,6 @@ async fn calls_are_struck_once_at_the_nth() {
     check(Strike::Kill(When::After), 2, &[done(), Err(Killed), done()], 3).await;
     check(Strike::Fail, 1, &[Ok(Fate::Failed), done()], 1).await;
     check(Strike::Lose, 1, &[Ok(Fate::Lost), done()], 2).await;
-    check(Strike::Delay(Duration::from_millis(1)), 1, &[done()], 1).await;
 }
 
 #[tokio::test]
@@ -42,10 +40,13 @@ async fn a_rule_strikes_what_it_names_and_nothing_else() {
         assert_eq!(fate == Ok(Fate::Failed), expected, "{calls:?} {component} {seen:?}");
         lock(&faults.0.rules).clear();
     };
-    let commit = || Calls::Redis(b"commit".to_vec());
+    let commit = || Calls::Redis(vec![b"commit".to_vec()]);
+    let of_act = || Calls::Redis(vec![b"commit".to_vec(), b"act".to_vec()]);
     let post = || Calls::Outbound("POST /repos".to_owned());
     check(commit(), HEALER, Seen::Redis(&[b"EVALSHA", b"commit"]), true).await;
     check(commit(), HEALER, Seen::Redis(&[b"EVALSHA", b"commits"]), false).await;
+    check(of_act(), HEALER, Seen::Redis(&[b"EVALSHA", b"commit", b"act"]), true).await;
+    check(of_act(), HEALER, Seen::Redis(&[b"EVALSHA", b"commit", b"emit"]), false).await;
     check(commit(), "planner", Seen::Redis(&[b"EVALSHA", b"commit"]), false).await;
     check(commit(), HEALER, Seen::Other, false).await;
     check(post(), HEALER, Seen::Outbound("POST /repos/a/b"), true).await;
@@ -54,36 +55,39 @@ async fn a_rule_strikes_what_it_names_and_nothing_else() {
     for seen in [Seen::Other, Seen::Redis(&[b"GET"]), Seen::Outbound("GET /")] {
         check(Calls::Any, HEALER, seen, true).await;
     }
-}
-
-#[tokio::test]
-async fn a_delayed_call_is_late() {
-    let faults = Faults::default();
-    let delay = Duration::from_millis(20);
-    faults.arm(Rule::call(HEALER, Calls::Any, Strike::Delay(delay), 1));
-    let started = std::time::Instant::now();
-    assert_eq!(faults.around(HEALER, Seen::Other, async { 7 }).await, Ok(Fate::Done(7)));
-    assert!(started.elapsed() >= delay);
+    check(Calls::Changes, HEALER, Seen::Redis(&[b"EVALSHA", b"commit"]), true).await;
+    check(Calls::Changes, HEALER, Seen::Redis(&[b"HMGET", b"hs:config"]), false).await;
+    check(Calls::Changes, HEALER, Seen::Outbound("GET /"), true).await;
+    check(Calls::Changes, HEALER, Seen::Other, false).await;
 }
 
 #[tokio::test]
 async fn a_held_instance_goes_on_when_released() {
-    for (when, expected) in [(When::Before, 0), (When::After, 1)] {
-        let faults = Faults::default();
-        faults.arm(Rule::call(HEALER, Calls::Any, Strike::Hold(when), 1));
-        let carried_out = AtomicUsize::new(0);
-        let work = async { carried_out.fetch_add(1, Ordering::SeqCst) };
-        let call = faults.around(HEALER, Seen::Other, work);
-        let release = async {
-            while faults.held() == 0 {
-                tokio::task::yield_now().await;
-            }
-            assert_eq!(carried_out.load(Ordering::SeqCst), expected, "{when:?}");
-            faults.release();
-        };
-        let (fate, ()) = tokio::join!(call, release);
-        assert_eq!((fate, faults.held()), (Ok(Fate::Done(0)), 0), "{when:?}");
-    }
+    use When::{After, Before};
+    let (done, lost) = (Fate::Done(0), Fate::Lost);
+    check_hold(Strike::Hold(Before), 0, &done).await;
+    check_hold(Strike::Hold(After), 1, &done).await;
+    check_hold(Strike::HoldAndLose(Before), 0, &lost).await;
+    check_hold(Strike::HoldAndLose(After), 1, &lost).await;
+}
+
+/// Holds a call, which was carried out so often by then, and says what it gives when released.
+async fn check_hold(strike: Strike, by_then: usize, expected: &Fate<usize>) {
+    let faults = Faults::default();
+    faults.arm(Rule::call(HEALER, Calls::Any, strike, 1));
+    let carried_out = AtomicUsize::new(0);
+    let work = async { carried_out.fetch_add(1, Ordering::SeqCst) };
+    let call = faults.around(HEALER, Seen::Other, work);
+    let release = async {
+        while faults.held() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(carried_out.load(Ordering::SeqCst), by_then, "{strike:?}");
+        faults.release();
+    };
+    let (fate, ()) = tokio::join!(call, release);
+    assert_eq!((fate.as_ref(), faults.held()), (Ok(expected), 0), "{strike:?}");
+    assert_eq!(carried_out.load(Ordering::SeqCst), 1, "{strike:?}");
 }
 
 #[test]
@@ -97,11 +101,17 @@ fn doorbells_are_dropped_and_doubled() {
     assert_eq!(heard, [1, 0, 2, 1]);
 }
 
-#[test]
-fn a_component_is_deaf_until_it_hears_again() {
+#[tokio::test]
+async fn a_component_is_deaf_until_it_hears_again() {
     let faults = Faults::default();
     faults.arm(Rule::bell(HEALER, BellFault::Drop, 1));
     assert_eq!((faults.hears(HEALER), faults.is_deaf(HEALER), faults.is_deaf("planner")), (0, true, false));
+    assert_eq!((faults.hears(HEALER), faults.is_deaf(HEALER)), (1, false));
+    faults.arm(Rule::call(HEALER, Calls::Any, Strike::Kill(When::Before), 1));
+    assert_eq!(
+        (faults.around(HEALER, Seen::Other, async {}).await, faults.is_deaf(HEALER)),
+        (Err(Killed), true)
+    );
     assert_eq!((faults.hears(HEALER), faults.is_deaf(HEALER)), (1, false));
 }
 

@@ -8,6 +8,11 @@ use anyhow::{Context, Result, bail};
 /// Set to anything, it makes what came out the expectation.
 const UPDATE: &str = "UPDATE_GOLDEN";
 
+/// Whether what comes out is to be the expectation.
+pub fn is_update() -> bool {
+    std::env::var_os(UPDATE).is_some()
+}
+
 /// A golden file.
 pub struct Golden(PathBuf);
 
@@ -23,7 +28,7 @@ impl Golden {
     /// With the lines that differ; or when the file cannot be read or written.
     pub fn compare(&self, told: &str) -> Result<()> {
         let file = self.0.display();
-        if std::env::var_os(UPDATE).is_some() {
+        if is_update() {
             return std::fs::write(&self.0, told).with_context(|| format!("cannot write {file}"));
         }
         let expected = std::fs::read_to_string(&self.0)

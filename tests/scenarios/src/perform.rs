@@ -24,6 +24,9 @@ const REQUESTS: u32 = 10_000;
 /// Each event of a step bears a time of its own.
 const APART_MS: u64 = 1;
 
+/// For how long an alert fires whose webhook was lost.
+const FIRING_MS: u64 = 120_000;
+
 /// Digits of a commit.
 const COMMIT_DIGITS: usize = 40;
 
@@ -54,6 +57,13 @@ impl Stage {
                 self.flood_duplicates(*many, service, release).await
             }
             Step::Learned(times) => self.learned(*times).await,
+            Step::ClockBack(by) => Ok(self.faults.set_back(&self.redis.url(), *by).await?),
+            Step::Alert(name, service) => {
+                let since_ms = self.now_ms().saturating_sub(FIRING_MS);
+                self.alertmanager.fires(name, ENV, service, since_ms);
+                Ok(())
+            }
+            Step::Arrived(many, source) => self.arrived(*many, source).await,
             Step::Drain(stage) => self.drain(stage).await,
             Step::Fault(rule) => {
                 self.faults.arm(rule.clone());
@@ -65,6 +75,12 @@ impl Stage {
                 Ok(())
             }
             Step::Release => self.release().await,
+            Step::Delay(delay) => {
+                self.held = Some(delay.component.clone());
+                self.faults.arm(delay.rule.clone());
+                self.delay = Some(delay.clone());
+                Ok(())
+            }
         }
     }
 
@@ -77,7 +93,7 @@ impl Stage {
     async fn tell_deployment(&mut self, service: &str, release: &str, status: &str) -> Result<()> {
         self.deployments += 1;
         let event = self.deployment(service, release, status)?;
-        self.tell(&event).await
+        self.tell(vec![event]).await
     }
 
     fn deployment(&self, service: &str, release: &str, status: &str) -> Result<Value> {
@@ -88,34 +104,42 @@ impl Stage {
         }))
     }
 
-    async fn tell(&self, event: &Value) -> Result<()> {
-        let (status, answer) = self.ask("POST", "/api/v1/events", event).await?;
-        ensure!(status == 202, "{status} {answer}");
-        Ok(())
-    }
-
     async fn look(&mut self, service: &str, times: usize) -> Result<()> {
-        for n in 0..times {
-            let at_ms = self.now_ms() + APART_MS * u64::try_from(n)?;
+        let looks = self.moments(times).into_iter().map(|at_ms| {
             let event = self.land.world.observation(ENV, service, at_ms);
-            self.tell(&event.context("nothing runs there")?).await?;
-        }
-        Ok(())
+            event.context("nothing runs there")
+        });
+        let looks = looks.collect::<Result<_>>()?;
+        self.tell(looks).await
     }
 
-    async fn measure(&self, service: &str, latency_ms: u32, errors_percent: u32, times: usize) -> Result<()> {
-        for n in 0..times {
-            let at_ms = self.now_ms() + APART_MS * u64::try_from(n)?;
-            self.tell(&json!({
+    async fn measure(
+        &mut self,
+        service: &str,
+        latency_ms: u32,
+        errors_percent: u32,
+        times: usize,
+    ) -> Result<()> {
+        let measured = self.moments(times).into_iter().map(|at_ms| {
+            json!({
                 "event": "observation", "env": ENV, "service": service,
                 "version": self.land.world.running(ENV, service),
                 "timestamp": homeostat_testkit::rfc3339_millis(at_ms),
                 "latency_ms": latency_ms, "error_rate": f64::from(errors_percent) / 100.0,
                 "requests": REQUESTS,
-            }))
-            .await?;
-        }
-        Ok(())
+            })
+        });
+        let measured = measured.collect();
+        self.tell(measured).await
+    }
+
+    /// So many times up to now: of what is told to happen in the future, the app believes that it happens
+    /// now, and what happened at one time has no order.
+    fn moments(&self, times: usize) -> Vec<u64> {
+        let now_ms = self.now_ms();
+        let mut moments: Vec<u64> = (0..times).zip(0..).map(|(_, n)| now_ms - APART_MS * n).collect();
+        moments.reverse();
+        moments
     }
 
     async fn run(&mut self, service: &str, sha: &str, fate: Fate) -> Result<()> {
@@ -130,18 +154,18 @@ impl Stage {
     }
 
     /// Waits for the run's end and tells of it.
-    async fn report_run(&self, service: &str) -> Result<()> {
+    async fn report_run(&mut self, service: &str) -> Result<()> {
         let id = *self.runs.get(service).context("it has no run")?;
         let run = eventually(WITHIN, async || {
             self.land.github.run(&repository(service), id).filter(|run| run.conclusion.is_some())
         });
         let run = run.await.context("the run does not end")?;
         let status = if run.conclusion == Some(Conclusion::Success) { "success" } else { "failure" };
-        self.tell(&json!({
+        self.tell(vec![json!({
             "event": "run", "env": ENV, "service": service, "status": status, "title": "CI",
             "commit": run.sha, "branch": "main", "run": id.to_string(), "run_attempt": run.attempt,
             "timestamp": homeostat_testkit::rfc3339_millis(self.now_ms()),
-        }))
+        })])
         .await
     }
 
@@ -162,7 +186,7 @@ impl Stage {
         there.with_context(|| format!("{:?} runs there", running()))
     }
 
-    async fn advance(&self, by: Duration) -> Result<()> {
+    pub(crate) async fn advance(&self, by: Duration) -> Result<()> {
         self.faults.advance(&self.redis.url(), by).await?;
         self.tick().await
     }
@@ -258,10 +282,21 @@ impl Stage {
     }
 
     async fn learned(&self, times: u64) -> Result<()> {
+        let lessons = self.lessons().await?;
+        ensure!(lessons == times, "it learned {lessons} times");
+        Ok(())
+    }
+
+    pub(crate) async fn lessons(&self) -> Result<u64> {
         let (_, policy) = self.ask("GET", "/api/v1/policy", &Value::Null).await?;
         let rows = policy["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let visits: u64 = rows.iter().filter_map(|row| row["visits"].as_u64()).sum();
-        ensure!(visits == times, "{policy}");
+        Ok(rows.iter().filter_map(|row| row["visits"].as_u64()).sum())
+    }
+
+    async fn arrived(&self, many: usize, source: &str) -> Result<()> {
+        let (_, list) =
+            self.ask("GET", &format!("/api/v1/events?source={source}&limit=200"), &Value::Null).await?;
+        ensure!(list["items"].as_array().is_some_and(|items| items.len() == many), "{list}");
         Ok(())
     }
 
@@ -275,7 +310,7 @@ impl Stage {
     }
 
     /// What was held goes on.
-    async fn release(&mut self) -> Result<()> {
+    pub(crate) async fn release(&mut self) -> Result<()> {
         let held = eventually(WITHIN, async || (self.faults.held() > 0).then_some(())).await;
         held.context("nothing is held")?;
         self.faults.release();

@@ -55,9 +55,31 @@ struct File {
     /// Disasters.
     #[serde(default)]
     disaster: Vec<Table>,
+    /// Sinks; that at `http://sink` is there.
+    #[serde(default)]
+    sink: Vec<Table>,
+    /// Who is asked what it sent; an Alertmanager is there.
+    #[serde(default)]
+    reconcile: Vec<Table>,
+    #[serde(default)]
+    told_by: ToldBy,
+    /// Components that are killed at each of their calls, in a play of its own each time.
+    #[serde(default)]
+    every_call_killed_of: Vec<String>,
     steps: Vec<String>,
     #[serde(default)]
     expect: Expect,
+}
+
+/// How what happens is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ToldBy {
+    /// Over the API, one event at a time.
+    #[default]
+    Api,
+    /// As signed webhooks, one a step, by a sender that tries again.
+    Webhook,
 }
 
 /// What must hold at the end, beside the timeline.
@@ -77,6 +99,8 @@ pub(crate) struct Scenario {
     pub(crate) about: String,
     pub(crate) steps: Vec<(String, Step)>,
     pub(crate) expect: Expect,
+    pub(crate) told_by: ToldBy,
+    pub(crate) every_call_killed_of: Vec<String>,
     /// `homeostat.toml`.
     pub(crate) config: String,
 }
@@ -90,18 +114,31 @@ impl Scenario {
             let step = Step::parse(&line).with_context(|| format!("{name}: no step is called `{line}`"))?;
             Ok((line, step))
         };
-        let config = config(file.environment, file.maintenance, file.disaster)?;
+        let tables = [
+            ("maintenance", file.maintenance),
+            ("disaster", file.disaster),
+            ("sink", file.sink),
+            ("reconcile", file.reconcile),
+        ];
+        let config = config(file.environment, tables)?;
         let steps = file.steps.into_iter().map(parse).collect::<Result<_>>()?;
-        Ok(Self { about: file.about, steps, expect: file.expect, config })
+        Ok(Self {
+            about: file.about,
+            steps,
+            expect: file.expect,
+            told_by: file.told_by,
+            every_call_killed_of: file.every_call_killed_of,
+            config,
+        })
     }
 }
 
-fn config(environment: Table, maintenance: Vec<Table>, disaster: Vec<Table>) -> Result<String> {
+fn config(environment: Table, tables: [(&str, Vec<Table>); 4]) -> Result<String> {
     let mut config: Table = CONFIG.parse()?;
     let stage = config.get_mut("environments").and_then(|all| all.get_mut("stage"));
     let stage = stage.and_then(Value::as_table_mut).context("the configuration has no stage")?;
     stage.extend(environment);
-    for (name, tables) in [("maintenance", maintenance), ("disaster", disaster)] {
+    for (name, tables) in tables {
         if !tables.is_empty() {
             config.insert(name.to_owned(), tables.into());
         }

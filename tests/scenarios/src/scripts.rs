@@ -21,6 +21,8 @@ pub(crate) enum Script {
     Fetch,
     /// Puts results back.
     Commit,
+    /// Takes an event in.
+    Ingest,
 }
 
 impl Script {
@@ -28,6 +30,7 @@ impl Script {
         match self {
             Self::Fetch => source!("fetch"),
             Self::Commit => source!("commit"),
+            Self::Ingest => source!("ingest"),
         }
     }
 
@@ -40,7 +43,7 @@ impl Script {
 
 /// Makes Redis know them, so that no component's first call is in vain.
 pub(crate) async fn load(redis: &NativeRedis) -> Result<()> {
-    for script in [Script::Fetch, Script::Commit] {
+    for script in [Script::Fetch, Script::Commit, Script::Ingest] {
         redis.command("SCRIPT", &[b"LOAD", script.source().as_bytes()]).await?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! When a step is over: nothing can move any more without another step.
 //!
-//! Work may be left then: behind the lease of a worker that died, behind a bell that nobody heard,
-//! or handed back until a tick.
+//! Work may be left then: behind the lease of a worker that died, behind a bell that nobody heard or
+//! whose hearer died, or handed back until a tick.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Stage {
     /// Whether the work of a stage in a shard is about to be taken up.
     async fn will_move(&self, lag: &Lag) -> Result<bool> {
         let component = component_of(lag.stage.as_str());
-        let is_held = self.held.as_deref() == Some(component);
+        let is_held = self.faults.held() > 0 && self.held.as_deref() == Some(component);
         if is_held || self.faults.is_deaf(component) {
             return Ok(false);
         }

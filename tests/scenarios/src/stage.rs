@@ -9,19 +9,22 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use homeostat::app::{App, Options, Running};
 use homeostat::compose;
-use homeostat::faults::Faults;
+use homeostat::faults::{Calls, Faults, Rule, Strike, When};
 use homeostat_adapter_native::Ticker;
 use homeostat_flow::Redis;
 use homeostat_flow::name::dead_key;
+use homeostat_testkit::alertmanager::Alertmanager;
 use homeostat_testkit::landscape::{Landscape, Secrets, Service, workspace_root};
 use homeostat_testkit::payloads::Payloads;
 use homeostat_testkit::redis::{Durability, RedisServer};
+use homeostat_testkit::sink::Sink;
 use homeostat_testkit::world::Behaviour;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::scenario::{Expect, Scenario};
+use crate::scenario::{Expect, Scenario, ToldBy};
 use crate::scripts;
+use crate::step::Delay;
 use crate::timeline::Timeline;
 
 /// The environment of every scenario, and GitHub's name of it.
@@ -41,8 +44,15 @@ pub(crate) const RELEASES: [(&str, &str); 3] = [
 /// How long the stand-ins take for a run or a deployment: long enough to be caught at it.
 const PACE: Duration = Duration::from_millis(100);
 
-/// What the log may not say; an instance that a fault killed says something else.
-const ALARMS: [&str; 2] = ["panicked", "wasm trap"];
+/// The sink in a scenario's configuration, and the keys of that named `team`.
+const SINK: &str = "http://sink";
+const SINK_KEYS: &str = "team=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Longer than any lease.
+const LEASE: Duration = Duration::from_secs(16);
+
+/// What the log may not say; of an instance that a fault killed it says something else.
+const ALARMS: [&str; 2] = ["panicked at", "wasm trap"];
 
 /// Keeps what the app logs.
 #[derive(Clone, Default)]
@@ -67,15 +77,29 @@ impl io::Write for Log {
     }
 }
 
+/// Whether a component made as many calls as it took to be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    Enough,
+    Fewer,
+}
+
 /// Everything a scenario plays on.
 pub(crate) struct Stage {
     pub(crate) land: Landscape,
+    pub(crate) sink: Sink,
+    pub(crate) alertmanager: Alertmanager,
     pub(crate) app: Running,
     pub(crate) faults: Faults,
     pub(crate) redis: RedisServer,
     pub(crate) flow: Ticker,
     /// The component that is held.
     pub(crate) held: Option<String>,
+    /// The delay that has not passed yet.
+    pub(crate) delay: Option<Delay>,
+    pub(crate) told_by: ToldBy,
+    /// Webhooks sent so far.
+    pub(crate) deliveries: usize,
     /// GitHub's run of each service.
     pub(crate) runs: BTreeMap<String, u64>,
     /// Deployments told of so far.
@@ -88,14 +112,21 @@ impl Stage {
     pub(crate) async fn set(scenario: &Scenario, cache: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let land = found().await?;
+        let (sink, alertmanager) = (Sink::start().await?, Alertmanager::start().await?);
         let redis = RedisServer::start_with(Durability::Always)?;
         let config = folder.path().join("homeostat.toml");
-        std::fs::write(&config, &scenario.config)?;
+        std::fs::write(&config, scenario.config.replace(SINK, &sink.server.origin()))?;
         let flow = Ticker::new(&redis.url(), compose::cell())?;
         scripts::load(flow.store().redis()).await?;
         let faults = Faults::default();
         let mut variables = land.variables();
-        variables.insert("internal_token".to_owned(), land.secrets().api.clone());
+        let more = [
+            ("internal_token", land.secrets().api.clone()),
+            ("sink_origin", sink.server.origin()),
+            ("sink_secrets", SINK_KEYS.to_owned()),
+            ("alertmanager_origin", alertmanager.server.origin()),
+        ];
+        variables.extend(more.map(|(name, value)| (name.to_owned(), value)));
         let app = App::start(Options {
             state_dir: Some(folder.path().join("state")),
             cache_dir: Some(cache.to_owned()),
@@ -109,11 +140,16 @@ impl Stage {
         .await?;
         Ok(Self {
             land,
+            sink,
+            alertmanager,
             app,
             faults,
             redis,
             flow,
             held: None,
+            delay: None,
+            told_by: scenario.told_by,
+            deliveries: 0,
             runs: BTreeMap::new(),
             deployments: 0,
             timeline: Timeline::new(&scenario.about),
@@ -127,9 +163,33 @@ impl Stage {
             self.timeline.step(line);
             self.perform(step).await.with_context(|| format!("step `{line}`"))?;
             self.settle().await.with_context(|| format!("after step `{line}`"))?;
+            self.pass_delay().await.with_context(|| format!("the delay in step `{line}`"))?;
             self.tell_news().await?;
         }
         Ok(())
+    }
+
+    /// As [`Stage::play`], where a component is killed at its nth call: what it held is free again
+    /// once its lease ran out.
+    pub(crate) async fn play_killed(
+        &mut self,
+        scenario: &Scenario,
+        component: &str,
+        nth: usize,
+    ) -> Result<Made> {
+        self.faults.arm(Rule::call(component, Calls::Changes, Strike::Kill(When::Before), nth));
+        for (line, step) in &scenario.steps {
+            let waiting = self.faults.waiting();
+            self.perform(step).await.with_context(|| format!("step `{line}`"))?;
+            self.settle().await.with_context(|| format!("after step `{line}`"))?;
+            if self.faults.waiting() < waiting {
+                self.advance(LEASE).await?;
+                self.settle().await.with_context(|| format!("after the lease, in step `{line}`"))?;
+            }
+        }
+        let made = if self.faults.waiting() == 0 { Made::Enough } else { Made::Fewer };
+        self.faults.disarm();
+        Ok(made)
     }
 
     /// What must hold at the end.
@@ -175,8 +235,7 @@ impl Stage {
 
     /// The clock as moved, milliseconds since the epoch.
     pub(crate) fn now_ms(&self) -> u64 {
-        let offset = self.faults.clock_offset().as_millis();
-        homeostat_testkit::now_ms() + u64::try_from(offset).unwrap_or(u64::MAX)
+        homeostat_testkit::now_ms().saturating_add_signed(self.faults.clock_offset_ms())
     }
 
     /// Sends a request to the app with the API token; status and body.

@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use homeostat::faults::{BellFault, Calls, Rule, Strike, When};
 
+use homeostat::factors::redis::RESPONSE_TIMEOUT;
+use homeostat_flow::Limits;
+
 use crate::scripts::Script;
+
+/// How long the healer waits for a target's answer.
+const OUTBOUND_MAX: Duration = Duration::from_millis(Limits::CALLS.call_ms);
 
 /// How a release behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +68,12 @@ pub(crate) enum Step {
     FloodDuplicates(usize, String, String),
     /// `learned N times`: lessons in the policy, which must be so many.
     Learned(u64),
+    /// `clock back 60s`: as a time server sets it.
+    ClockBack(Duration),
+    /// `alert NAME of SERVICE`: fires for two minutes already, and its webhook was lost.
+    Alert(String, String),
+    /// `arrived N from SOURCE`: events in the list, which must be so many.
+    Arrived(usize, String),
     /// `drain STAGE`: asked for over HTTP.
     Drain(String),
     /// A fault that lies in wait, such as `kill planner before commit`.
@@ -70,6 +82,16 @@ pub(crate) enum Step {
     Hold(String, Rule),
     /// `release`.
     Release,
+    /// `delay COMPONENT … by 6s`: a hold, in which the clock moves and everything else goes on.
+    Delay(Delay),
+}
+
+/// A call that takes its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delay {
+    pub(crate) component: String,
+    pub(crate) rule: Rule,
+    pub(crate) by: Duration,
 }
 
 impl Step {
@@ -108,6 +130,12 @@ impl Step {
                 Self::FloodDuplicates(many.parse().ok()?, own(service), own(release))
             }
             ["learned", times, "times"] => Self::Learned(times.parse().ok()?),
+            ["clock", "back", span] => Self::ClockBack(seconds(span)?),
+            ["alert", name, "of", service] => Self::Alert(own(name), own(service)),
+            ["arrived", many, "from", source] => Self::Arrived(many.parse().ok()?, own(source)),
+            ["delay", component, place @ .., "by", span] => {
+                Self::Delay(delay(component, place, seconds(span)?)?)
+            }
             ["drain", stage] => Self::Drain(own(stage)),
             ["release"] => Self::Release,
             ["hold", component, place @ ..] => {
@@ -156,11 +184,30 @@ fn fault(words: &[&str]) -> Option<Rule> {
     })
 }
 
-/// `after fetch`, `before commit`, `before commit 2`, `at call 3`, `at request POST`.
+/// `request PATCH`, `answer PATCH`, `commit`, `commit 2 of emit`, `reply of commit`. Who waits longer than
+/// the limit of such a call has given it up by then.
+fn delay(component: &str, words: &[&str], by: Duration) -> Option<Delay> {
+    let ((calls, when, nth), limit) = match words {
+        ["request", request @ ..] => (place_of(&[&["before", "request"], request].concat())?, OUTBOUND_MAX),
+        ["answer", request @ ..] => (place_of(&[&["after", "request"], request].concat())?, OUTBOUND_MAX),
+        ["reply", "of", script @ ..] => (place_of(&[&["after"], script].concat())?, RESPONSE_TIMEOUT),
+        script => (place_of(&[&["before"], script].concat())?, RESPONSE_TIMEOUT),
+    };
+    let strike = if by < limit { Strike::Hold(when) } else { Strike::HoldAndLose(when) };
+    Some(Delay { component: component.to_owned(), rule: Rule::call(component, calls, strike, nth), by })
+}
+
+/// `after fetch`, `before commit`, `before commit 2`, `after commit of emit`, `at call 3`,
+/// `at request POST`.
 fn place_of(words: &[&str]) -> Option<(Calls, When, usize)> {
+    if let [place @ .., "of", stage] = words {
+        let (Calls::Redis(mut found), when, nth) = place_of(place)? else { return None };
+        found.push(stage.as_bytes().to_vec());
+        return Some((Calls::Redis(found), when, nth));
+    }
     Some(match words {
         ["at", "call", nth] => (Calls::Any, When::Before, nth.parse().ok()?),
-        ["at", "request", request @ ..] => (Calls::Outbound(request.join(" ")), When::Before, 1),
+        ["at" | "before", "request", request @ ..] => (Calls::Outbound(request.join(" ")), When::Before, 1),
         ["after", "request", request @ ..] => (Calls::Outbound(request.join(" ")), When::After, 1),
         [when, name] => (calls(name)?, when_of(when)?, 1),
         [when, name, nth] => (calls(name)?, when_of(when)?, nth.parse().ok()?),
@@ -180,9 +227,10 @@ fn calls(script: &str) -> Option<Calls> {
     let script = match script {
         "fetch" => Script::Fetch,
         "commit" => Script::Commit,
+        "ingest" => Script::Ingest,
         _ => return None,
     };
-    Some(Calls::Redis(script.digest()))
+    Some(Calls::Redis(vec![script.digest()]))
 }
 
 fn redis(component: &str, script: &str, strike: Strike) -> Option<Rule> {
@@ -214,14 +262,37 @@ mod tests {
         check("push shop c1", None);
         check("kill switch on", Some(Step::KillSwitch(true)));
         check("release", Some(Step::Release));
-        let commit = || Calls::Redis(Script::Commit.digest());
+        check("clock back 60s", Some(Step::ClockBack(Duration::from_secs(60))));
+        let commit = || Calls::Redis(vec![Script::Commit.digest()]);
         let kill = |calls, when, nth| Step::Fault(Rule::call("healer", calls, Strike::Kill(when), nth));
         check("kill healer before commit", Some(kill(commit(), When::Before, 1)));
         check("kill healer after commit 2", Some(kill(commit(), When::After, 2)));
         check("kill healer at call 3", Some(kill(Calls::Any, When::Before, 3)));
         let post = Calls::Outbound("POST /repos".to_owned());
         check("kill healer at request POST /repos", Some(kill(post, When::Before, 1)));
-        for line in ["", "kill switch", "advance 60", "look shop", "kill healer before", "make it so"] {
+        let of_emit = Calls::Redis(vec![Script::Commit.digest(), b"emit".to_vec()]);
+        check("kill healer before commit 2 of emit", Some(kill(of_emit, When::Before, 2)));
+        let delay = |calls, strike, seconds| {
+            let rule = Rule::call("healer", calls, strike, 1);
+            Some(Step::Delay(Delay { component: own("healer"), rule, by: Duration::from_secs(seconds) }))
+        };
+        let patch = || Calls::Outbound("PATCH".to_owned());
+        check("delay healer request PATCH by 8s", delay(patch(), Strike::Hold(When::Before), 8));
+        check("delay healer answer PATCH by 8s", delay(patch(), Strike::Hold(When::After), 8));
+        check("delay healer answer PATCH by 10s", delay(patch(), Strike::HoldAndLose(When::After), 10));
+        check("delay healer commit by 6s", delay(commit(), Strike::Hold(When::Before), 6));
+        check("delay healer reply of commit by 6s", delay(commit(), Strike::Hold(When::After), 6));
+        for line in [
+            "",
+            "kill switch",
+            "delay healer commit",
+            "kill healer at call 1 of emit",
+            "clock back",
+            "advance 60",
+            "look shop",
+            "kill healer before",
+            "make it so",
+        ] {
             check(line, None);
         }
     }

@@ -1,6 +1,6 @@
 //! What happened after each step, as people would tell it: no times, ids, ports or hashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -22,12 +22,20 @@ pub(crate) struct Timeline {
     order: Vec<String>,
     /// Requests told, by target.
     requests: BTreeMap<&'static str, usize>,
+    /// Ids of the events the sink was told of.
+    emitted: BTreeSet<String>,
 }
 
 impl Timeline {
     pub(crate) fn new(about: &str) -> Self {
         let text = format!("{about}\n");
-        Self { text, incidents: BTreeMap::new(), order: Vec::new(), requests: BTreeMap::new() }
+        Self {
+            text,
+            incidents: BTreeMap::new(),
+            order: Vec::new(),
+            requests: BTreeMap::new(),
+            emitted: BTreeSet::new(),
+        }
     }
 
     pub(crate) fn step(&mut self, line: &str) {
@@ -75,6 +83,13 @@ impl Timeline {
         }
     }
 
+    /// Its type, and whether it was told under this id before.
+    fn emitted(&mut self, event: &Value) -> String {
+        let word = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let again = if self.emitted.insert(word("id")) { "" } else { ", again" };
+        format!("{}{again}", word("type"))
+    }
+
     fn target(&mut self, name: &'static str, requests: &[Received], project: impl Fn(&str) -> String) {
         let changes = || requests.iter().filter(|one| one.method != "GET");
         let told = self.requests.insert(name, changes().count()).unwrap_or_default();
@@ -82,6 +97,7 @@ impl Timeline {
             let what = match name {
                 // The path is a secret.
                 "slack" => one.json()["text"].as_str().unwrap_or_default().to_owned(),
+                "sink" => self.emitted(&one.json()),
                 _ => format!("{} {}", one.method, one.path),
             };
             self.says(&format!("{name} <- {}", project(&what)));
@@ -104,12 +120,13 @@ impl Stage {
         self.timeline.target("kubernetes", &self.land.kubernetes.server.requests(), project);
         self.timeline.target("github", &self.land.github.server.requests(), project);
         self.timeline.target("slack", &self.land.slack.server.requests(), project);
+        self.timeline.target("sink", &self.sink.server.requests(), project);
         Ok(())
     }
 }
 
 /// A text with everything that differs from run to run called by what it is.
-fn projected(text: &str, incidents: &[&str], runs: &BTreeMap<String, u64>) -> String {
+pub(crate) fn projected(text: &str, incidents: &[&str], runs: &BTreeMap<String, u64>) -> String {
     let mut text = text.to_owned();
     for (name, commit) in RELEASES {
         text = text.replace(commit, name).replace(commit.get(..SHORT).unwrap_or(commit), name);

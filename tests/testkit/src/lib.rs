@@ -6,6 +6,7 @@
 //! Invariant: a stand-in refuses what the real system refuses (no token, no `User-Agent`, a stale
 //! resource version), so that a request accepted here has the shape the real system takes.
 
+pub mod alertmanager;
 pub mod api;
 pub mod app;
 pub mod company;

@@ -110,10 +110,24 @@ pub fn delivery(source: &str, serial: u64, now_ms: u64, signer: Signer) -> Optio
     }
     let body = body.to_string().into_bytes();
     let unsigned = Unsigned { id: &facts.id, body: &body, now_ms };
-    let secret = Secret::new(signer.secret(source));
-    let proof = Source::named(source)?.schemes().first()?.sign(&unsigned, &secret)?;
+    let proof = proof(source, &unsigned, signer.secret(source))?;
     let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(proof);
     Some(Sent { path: format!("/webhooks/{source}"), headers: headers.collect(), body })
+}
+
+/// An event, or a list of them, as the holder of `secret` sends it to `/webhooks/generic` under the
+/// delivery id `id`.
+pub fn generic(events: &Value, id: &str, now_ms: u64, secret: &str) -> Option<Sent> {
+    let body = events.to_string().into_bytes();
+    let mut headers = proof("generic", &Unsigned { id, body: &body, now_ms }, secret)?;
+    headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    headers.push(("idempotency-key".to_owned(), id.to_owned()));
+    Some(Sent { path: "/webhooks/generic".to_owned(), headers, body })
+}
+
+/// The headers that prove it, by the source's first scheme.
+fn proof(source: &str, unsigned: &Unsigned<'_>, secret: &str) -> Option<Vec<(String, String)>> {
+    Source::named(source)?.schemes().first()?.sign(unsigned, &Secret::new(secret))
 }
 
 type Parts = (Vec<(&'static str, String)>, Value);
