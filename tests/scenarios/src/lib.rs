@@ -71,16 +71,13 @@ pub async fn play_every_call_killed(file: &Path, component: &str, cache: &Path, 
         golden.compare(&play(CALLS_MAX).await?.0)?;
         return Ok(0);
     }
-    for first in (1..CALLS_MAX).step_by(AT_ONCE) {
-        let (a, b, c, d) = tokio::join!(play(first), play(first + 1), play(first + 2), play(first + 3));
-        for (nth, played) in (first..).zip([a, b, c, d]) {
-            let context = || format!("{component} was killed at call {nth}");
-            let (ended, made) = played.with_context(context)?;
-            golden.compare(&ended).with_context(context)?;
-            if made == Made::Fewer {
-                ensure!(nth > 1, "{component} makes no call");
-                return Ok(nth - 1);
-            }
+    for nth in 1..CALLS_MAX {
+        let context = || format!("{component} was killed at call {nth}");
+        let (ended, made) = play(nth).await.with_context(context)?;
+        golden.compare(&ended).with_context(context)?;
+        if made == Made::Fewer {
+            ensure!(nth > 1, "{component} makes no call");
+            return Ok(nth - 1);
         }
     }
     bail!("{component} makes more than {CALLS_MAX} calls")
@@ -88,9 +85,6 @@ pub async fn play_every_call_killed(file: &Path, component: &str, cache: &Path, 
 
 /// Far more than a component makes in a story.
 const CALLS_MAX: usize = 1_000;
-
-/// Plays at the same time: most of a play is waiting until nothing moves.
-const AT_ONCE: usize = 4;
 
 /// One play in which a component is killed at its nth call: how it ended, and whether there was one.
 async fn play_killed(
