@@ -148,17 +148,30 @@ fn untimed(word: &str) -> String {
     if is_time { word.replace(bare, "(time)") } else { word.to_owned() }
 }
 
-/// `31 s ago` becomes `(a while) ago`: it depends on how quick the machine is.
+/// `31 s ago`, `for 31 s` and `in 31 s` become `(a while)`: they depend on how quick the machine is.
+/// Windows of minutes and hours are somebody's choice.
 fn unspanned(mut words: Vec<String>) -> Vec<String> {
-    while let Some(at) = words.windows(3).position(is_span) {
-        words.splice(at..at + 2, ["(a while)".to_owned()]);
+    for at in 0..words.len() {
+        let before = at.checked_sub(1).and_then(|at| words.get(at)).is_some_and(|word| is_lasting(word));
+        let seconds = words.get(at + 1).is_some_and(|unit| unit.starts_with('s'));
+        let after = words.get(at + 2).is_some_and(|word| word.starts_with("ago"));
+        if let Some(rest) = words.get(at..at + 2).and_then(span).filter(|_| (before && seconds) || after) {
+            words.splice(at..at + 2, [format!("(a while){rest}")]);
+        }
     }
     words
 }
 
-fn is_span(three: &[String]) -> bool {
-    let [amount, unit, ago] = three else { return false };
-    amount.parse::<u64>().is_ok() && ["s", "min", "h"].contains(&unit.as_str()) && ago.starts_with("ago")
+fn is_lasting(word: &str) -> bool {
+    word == "for" || word == "in"
+}
+
+/// What follows an amount of time: its mark, if there is one.
+fn span(two: &[String]) -> Option<String> {
+    let [amount, unit] = two else { return None };
+    let bare = unit.trim_end_matches([';', ',', '.', ':', ')']);
+    let is_span = amount.parse::<u64>().is_ok() && ["s", "min", "h"].contains(&bare);
+    is_span.then(|| unit.strip_prefix(bare).unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -174,6 +187,11 @@ mod tests {
         check("plan inc-1.p2 of run 17", "plan (incident).p2 of run (run)");
         check("until 2026-01-02T03:04:05.678Z.", "until (time).");
         check("the last was 31 s ago, of 60 s", "the last was (a while) ago, of 60 s");
+        check(
+            "down for 61 s: told in 9 s, of at most 60 s",
+            "down for (a while): told in (a while), of at most 60 s",
+        );
+        check("6 times the budget in 6 h", "6 times the budget in 6 h");
         check("to 600d1dea0b0b5f2f6e8b3c1d9a7e4f5061728394", "to good");
     }
 }
