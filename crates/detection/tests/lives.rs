@@ -62,13 +62,17 @@ enum Latency {
 enum Style {
     /// Beside the old version, which it follows.
     Canary,
+    /// The same, with more and more of the requests.
+    Ramp,
     /// Beside the old version, which stays.
     Cancelled,
     /// In place of the old version.
     Plain,
 }
 
-const STYLES: [Style; 4] = [Style::Canary, Style::Canary, Style::Cancelled, Style::Plain];
+const STYLES: [Style; 4] = [Style::Canary, Style::Ramp, Style::Cancelled, Style::Plain];
+/// What a ramp gives to the new version, one after the other.
+const RAMP: [f64; 4] = [0.05, 0.25, 0.5, 0.9];
 
 fn pick<T: Copy>(chance: &mut Chance, of: &[T]) -> T {
     of[(chance.bits() % of.len() as u64) as usize]
@@ -126,14 +130,15 @@ impl Life {
         self.events.push(event);
     }
 
-    /// Reports of one arm from one time to another.
-    fn arm(&mut self, arm: Option<&str>, share: f64, times: (f64, f64), from_ms: u64, to_ms: u64) {
+    /// Reports of one arm from one time to another, with these parts of the requests one after the other.
+    fn arm(&mut self, arm: Option<&str>, shares: &[f64], times: (f64, f64), (from_ms, to_ms): (u64, u64)) {
         let world = self.world.clone();
         let canary = arm == Some("canary");
         let every_ms = if canary { world.canary_every_ms } else { world.every_ms };
         let offset = if canary { world.offset_ms % every_ms } else { 0 };
         let first = from_ms.div_ceil(every_ms) * every_ms + offset;
         for at_ms in (first..to_ms).step_by(every_ms as usize) {
+            let share = shares[((at_ms - from_ms) * shares.len() as u64 / (to_ms - from_ms)) as usize];
             if self.chance.unit() < world.failing {
                 let mut event = event(EventKind::Observation, Status::Unknown, at_ms);
                 event.attributes.extend(arm.map(|arm| ("arm".to_owned(), arm.to_owned())));
@@ -181,21 +186,25 @@ fn life(world: World, releases: u64) -> Vec<Event> {
     let mut now = 3 * S;
     for at in 1..=releases {
         let calm = (5 + chance.bits() % 40) * MINUTE;
-        life.arm(old, 1.0, (1.0, 1.0), now, now + calm);
+        life.arm(old, &[1.0], (1.0, 1.0), (now, now + calm));
         now += calm;
         let (name, version) = (format!("d{at}"), format!("v{at}"));
         let last = at == releases;
         let style = if last { Style::Canary } else { pick(&mut chance, &STYLES) };
         let out = (1 + chance.bits() % 30) * MINUTE + if last { 30 * MINUTE } else { 0 };
-        let share = life.world.share;
         let end = now + if style == Style::Plain { 40 * S } else { out };
         life.push(deployment(&name, &version, Status::Running, now));
-        if style == Style::Plain {
-            life.arm(old, 1.0, (1.0, 1.0), now, end);
-        } else {
-            let times = if last { (life.world.canary_bad, life.world.canary_slow) } else { (1.0, 1.0) };
-            life.arm(Some("baseline"), 1.0 - share, (1.0, 1.0), now, end);
-            life.arm(Some("canary"), share, times, now + 20 * S, end);
+        let times = if last { (life.world.canary_bad, life.world.canary_slow) } else { (1.0, 1.0) };
+        let shares: &[f64] = match style {
+            Style::Plain => &[0.0],
+            Style::Ramp => &RAMP,
+            Style::Canary | Style::Cancelled => &[life.world.share],
+        };
+        let others: Vec<f64> = shares.iter().map(|share| 1.0 - share).collect();
+        let label = if style == Style::Plain { old } else { Some("baseline") };
+        life.arm(label, &others, (1.0, 1.0), (now, end));
+        if style != Style::Plain {
+            life.arm(Some("canary"), shares, times, (now + 20 * S, end));
         }
         let status = if style == Style::Cancelled { Status::Cancelled } else { Status::Success };
         if !last {
@@ -226,8 +235,8 @@ fn shown(world: &World, finding: &Finding) -> String {
     format!("{:?} of {:?} at {} s: {text:?}\n{world:?}", finding.kind, finding.version, finding.found_at / S)
 }
 
-/// Six releases each. In 600 lives, 3,600 releases, one was found wrongly, by a level of its latency,
-/// where one comparison in a hundred may be; and blind were only services of which scrapes fail.
+/// Six releases each. In 400 such lives, 2,400 releases, none was found, and blind were only services
+/// of which scrapes fail.
 #[test]
 fn whoever_is_well_is_let_be() {
     for seed in 0..LIVES {

@@ -124,7 +124,7 @@ impl Rollout {
 
     /// When [`Rollout::tick`] would find it blind, if nothing more is heard.
     pub fn blind_at_ms(&self, settings: &Settings) -> Option<u64> {
-        self.watch.blind_at_ms(settings).filter(|_| !self.later.completed)
+        self.watch.blind_at_ms(self.deployed_ms, settings).filter(|_| !self.later.completed)
     }
 
     /// Closes what is open, and says the last word.

@@ -90,21 +90,22 @@ impl Watch {
         if all_failed || self.baseline.has_failed() || self.canary.has_failed() {
             return Some(Blindness::ScrapeFailed);
         }
-        let last = last?;
-        let quiet = now_ms.saturating_sub(last);
+        // Who is told of only while there are two versions was not expected before.
+        let deployed_ms = deployed_ms.unwrap_or(0);
+        let quiet = now_ms.saturating_sub(last?.max(deployed_ms));
         if quiet >= settings.blind_ms {
             return Some(Blindness::Nothing(quiet));
         }
-        // Who is told of only while there are two versions was not expected before.
-        let quiet = now_ms.saturating_sub(self.baseline.last_ms?.max(deployed_ms.unwrap_or(0)));
+        let quiet = now_ms.saturating_sub(self.baseline.last_ms?.max(deployed_ms));
         let silent = quiet >= settings.blind_ms.saturating_add(wait_ms);
         let nothing_to_hold_against = self.canary.last_ms.is_some() && silent;
         nothing_to_hold_against.then_some(Blindness::NoBaseline(quiet))
     }
 
-    /// When it will be blind if nothing more is heard.
-    pub(super) fn blind_at_ms(&self, settings: &Settings) -> Option<u64> {
-        self.last_ms().map(|last| last.saturating_add(settings.blind_ms))
+    /// When it will be blind if nothing more is heard, of a version told of at `deployed_ms`.
+    pub(super) fn blind_at_ms(&self, deployed_ms: Option<u64>, settings: &Settings) -> Option<u64> {
+        let last_ms = self.last_ms()?.max(deployed_ms.unwrap_or(0));
+        Some(last_ms.saturating_add(settings.blind_ms))
     }
 
     fn last_ms(&self) -> Option<u64> {
