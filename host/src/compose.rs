@@ -8,15 +8,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::FutureExt;
 use homeostat_adapter_native::Ticker as FlowTicker;
-use homeostat_flow::Cell;
+use homeostat_flow::{Cell, CellError, RedisError};
 use homeostat_schema::config::Config;
 use homeostat_stages::name::{SHARDS_DEFAULT, STAGES};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::app::Ready;
@@ -25,6 +25,12 @@ use crate::ticker::Ticker;
 
 /// How long the app's own API may take to answer while it starts.
 const API_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long Redis may be away while the app becomes ready; it serves already.
+const REDIS_AWAY_MAX: Duration = Duration::from_secs(30);
+
+/// How soon it is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Everything the command line plugs in.
 pub fn composition() -> Composition {
@@ -71,8 +77,7 @@ fn ticker() -> Ticker {
 
 async fn on_ready(ready: Ready) -> Result<()> {
     if let Some(url) = &ready.redis_url {
-        let redis = homeostat_adapter_native::NativeRedis::new(url)?;
-        cell().check(&redis).await?;
+        check(url).await?;
     }
     match &ready.config {
         Some(file) => apply(&ready, file).await,
@@ -80,22 +85,54 @@ async fn on_ready(ready: Ready) -> Result<()> {
     }
 }
 
+/// Whether the cell in Redis is the one of this build. A Redis that goes away now is waited for:
+/// once it serves, an app outlives its Redis.
+///
+/// # Errors
+/// When it is another one, or Redis is away for longer than [`REDIS_AWAY_MAX`].
+pub async fn check(redis_url: &str) -> Result<()> {
+    let redis = homeostat_adapter_native::NativeRedis::new(redis_url)?;
+    let deadline = Instant::now() + REDIS_AWAY_MAX;
+    loop {
+        match cell().check(&redis).await {
+            Err(CellError::Redis(RedisError::Unavailable(_))) if Instant::now() < deadline => {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            checked => return Ok(checked?),
+        }
+    }
+}
+
 async fn apply(ready: &Ready, file: &Path) -> Result<()> {
     let config = read_config(file).map_err(anyhow::Error::msg)?;
     let client = Client::builder().timeout(API_TIMEOUT).build()?;
+    let deadline = Instant::now() + REDIS_AWAY_MAX;
+    loop {
+        let answer = put(ready, &client, &config).await?;
+        match answer.map(|answer| (answer.status(), answer)) {
+            None | Some((StatusCode::OK, _)) => return Ok(()),
+            // Its Redis is away.
+            Some((StatusCode::SERVICE_UNAVAILABLE, _)) if Instant::now() < deadline => {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+            Some((status, answer)) => {
+                let reason = answer.text().await.unwrap_or_default();
+                bail!("{} was not applied: {status} {reason}", file.display())
+            }
+        }
+    }
+}
+
+/// Puts the configuration in force; `None` when it is already.
+async fn put(ready: &Ready, client: &Client, config: &Config) -> Result<Option<Response>> {
     let url = format!("http://{}/api/v1/config", ready.http_addr);
     let authorised = |request: RequestBuilder| match &ready.api_token {
         Some(token) => request.bearer_auth(token.expose()),
         None => request,
     };
     let answer = authorised(client.get(&url)).send().await.context("the app's own API does not answer")?;
-    if answer.status().is_success() && answer.json::<Config>().await.is_ok_and(|current| current == config) {
-        return Ok(());
+    if answer.status().is_success() && answer.json::<Config>().await.is_ok_and(|current| current == *config) {
+        return Ok(None);
     }
-    let answer = authorised(client.put(&url)).json(&config).send().await?;
-    if answer.status() == StatusCode::OK {
-        return Ok(());
-    }
-    let (status, reason) = (answer.status(), answer.text().await.unwrap_or_default());
-    bail!("{} was not applied: {status} {reason}", file.display())
+    Ok(Some(authorised(client.put(&url)).json(config).send().await?))
 }

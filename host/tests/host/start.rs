@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use homeostat::app::Ready;
+use homeostat::compose;
+use homeostat_testkit::redis::RedisServer;
 
 use crate::support::{HTTP, Say, Scene, body, eventually};
 
@@ -170,4 +172,16 @@ async fn a_named_redis_server_is_used_and_bad_addresses_are_refused() -> Result<
     }
     lender.shutdown().await;
     Ok(())
+}
+
+#[tokio::test]
+async fn a_redis_that_goes_away_while_the_app_becomes_ready_is_waited_for() -> Result<()> {
+    let mut redis = RedisServer::start()?;
+    let url = redis.url();
+    redis.kill()?;
+    let check = tokio::spawn(async move { compose::check(&url).await });
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert!(!check.is_finished(), "it is not waited for");
+    redis.restart()?;
+    check.await?
 }

@@ -102,7 +102,7 @@ async fn a_server_that_is_not_there_is_other_and_found_again_when_it_is() -> Res
     app.redis().restart()?;
     let mut seen = String::new();
     let back = eventually(PATIENCE, async || {
-        seen = app.body("/redis-state", &address).await.ok()?;
+        seen = app.body("/redis-state", &address).await.unwrap_or_else(|error| format!("{error:#}"));
         seen.starts_with("set: ok").then_some(())
     });
     back.await.context("the server that came back is not used").context(seen)
