@@ -118,14 +118,15 @@ async fn rolled_out_until_healed(stage: &Stage) -> Result<Value> {
 }
 
 async fn telemetry_is_lost(stage: &Stage) -> Result<()> {
-    let failed = |at_ms: u64| {
-        json!({
-            "kind": "observation", "env": ENV, "service": CHECKOUT, "occurred_at": rfc3339_millis(at_ms),
+    // One that fails may be chance; nothing may happen later than it is told.
+    for _ in 0..2 {
+        let failed = json!({
+            "kind": "observation", "env": ENV, "service": CHECKOUT, "occurred_at": rfc3339_millis(now_ms()),
             "attributes": {"scrape": "failed"},
-        })
-    };
-    // One that fails may be chance.
-    submit(stage, &[failed(now_ms()), failed(now_ms() + 1000)]).await?;
+        });
+        submit(stage, &[failed]).await?;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let blind = |service: &Value| service["health"]["verdict"] == "blind";
     let path = format!("/api/v1/services/{ENV}/{CHECKOUT}");
     let seen = stage.api.until(&path, STEP_WITHIN, blind).await;
