@@ -126,11 +126,11 @@ impl Canary {
             news = decision.and_then(|decision| self.decided(&decision, settings)).or(news);
         }
         self.close_when_taken_back(settings);
-        news.or(self.unread(event, settings))
+        news.or(self.note_unread(event, settings))
     }
 
-    /// Whether it is news that nothing can be read.
-    fn unread(&mut self, event: &Event, settings: &Settings) -> Option<News> {
+    /// Takes note of what can be read; whether it is news that nothing can.
+    fn note_unread(&mut self, event: &Event, settings: &Settings) -> Option<News> {
         // Nobody waits for an arm after its deployment.
         if self.rollout.is_completed() || !self.rollout.is_unread(&self.judged_by(settings)) {
             self.unread.read();
@@ -184,7 +184,7 @@ impl Canary {
 
     /// Nothing was heard until now.
     pub(crate) fn tick(&mut self, now_ms: u64, settings: &Settings) -> Option<News> {
-        if self.unread.is_due(now_ms) {
+        if self.unread.falls_due(now_ms) {
             return Some(News::Blind);
         }
         let theirs = now_ms.saturating_sub(self.ahead_ms);

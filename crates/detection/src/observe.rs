@@ -65,7 +65,7 @@ pub fn recheck(
     now_ms: u64,
 ) -> Observed {
     let unheard = state.canary.as_mut().and_then(|canary| canary.tick(now_ms, settings));
-    let unread = state.telemetry.is_unread(now_ms);
+    let unread = state.telemetry.falls_unread(now_ms);
     let silent = unread || unheard == Some(News::Blind) || state.telemetry.is_silent(settings, now_ms);
     let mut findings = Vec::new();
     if silent && !state.telemetry.blind {

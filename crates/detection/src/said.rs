@@ -16,10 +16,10 @@ const BESIDE_MAX: usize = 3;
 pub(crate) struct Said {
     pub(crate) verdict: Verdict,
     pub(crate) score: f64,
-    pub(crate) statistic: f64,
-    pub(crate) bound: f64,
-    pub(crate) samples: u64,
-    pub(crate) text: String,
+    statistic: f64,
+    bound: f64,
+    samples: u64,
+    text: String,
 }
 
 impl Said {

@@ -111,8 +111,8 @@ impl Telemetry {
     }
 
     /// Whether nothing could be read for too long at this time, which is told once.
-    pub(crate) fn is_unread(&mut self, now_ms: u64) -> bool {
-        self.unread.is_due(now_ms)
+    pub(crate) fn falls_unread(&mut self, now_ms: u64) -> bool {
+        self.unread.falls_due(now_ms)
     }
 
     /// Whether it is silent for too long at this time.

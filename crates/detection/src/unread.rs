@@ -52,8 +52,8 @@ impl Unread {
         }
     }
 
-    /// The time went on; whether that is news.
-    pub(crate) fn is_due(&mut self, now_ms: u64) -> bool {
+    /// The time went on: takes note when it is blindness now; whether that is news.
+    pub(crate) fn falls_due(&mut self, now_ms: u64) -> bool {
         let due = self.due_ms().is_some_and(|due| due <= now_ms);
         if due {
             *self = Self::Told;
@@ -77,11 +77,11 @@ mod tests {
         assert!(!unread.failed(1_000, 2_000) && !unread.failed(1_000, 9_000));
         assert_eq!(unread.due_ms(), Some(47_000));
         unread.read();
-        assert!(!unread.is_due(99_000) && unread.is_none());
+        assert!(!unread.falls_due(99_000) && unread.is_none());
         assert!(!unread.failed(100_000, 100_000));
         assert!(unread.failed(115_000, 115_000) && !unread.failed(130_000, 130_000));
         unread.read();
-        assert!(!unread.failed(200_000, 200_000) && !unread.is_due(244_999));
-        assert!(unread.is_due(245_000) && !unread.is_due(246_000));
+        assert!(!unread.failed(200_000, 200_000) && !unread.falls_due(244_999));
+        assert!(unread.falls_due(245_000) && !unread.falls_due(246_000));
     }
 }
